@@ -1,0 +1,64 @@
+"""What an estimator is: a name, what it may look at, and a value for every state that it is asked about."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Self
+
+from torch import Tensor
+
+from hista_repro.rollouts.group import RolloutGroup
+
+Positions = Sequence[Sequence[int]]
+"""For each rollout i of a group, the token counts t of the states (i, t) whose values are asked for; 0 <= t <= T_i, in any order."""
+
+
+class Information(StrEnum):
+    """What an estimator may look at. Rows of a table are comparable only inside one set."""
+
+    PREFIX = "prefix"
+    """The state only, with parameters fitted on other prompts."""
+    SIBLINGS = "siblings"
+    """The state, and the other G-1 rollouts with their rewards."""
+    OWN_RETURN = "own-return"
+    """The above, and the rollout's own reward or future: a biased baseline for the policy gradient."""
+    EXTRA_SAMPLES = "extra-samples"
+    """Fresh continuations of the state."""
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether a baseline from this set leaves the policy gradient unbiased."""
+        return self is not Information.OWN_RETURN
+
+
+class Estimator(ABC):
+    """Values of states. The object that SVEB scores is the object that the trainer trains with.
+
+    A concrete estimator is a frozen dataclass whose fields are its hyper-parameters, in a module of this package (or of a plugin) that
+    lists the instances to offer in `ESTIMATORS`.
+    """
+
+    name: str
+    information: Information
+    reads_hidden: bool = False
+    """Whether `values` asks the group for hidden states."""
+    learns: bool = False
+    """Whether `fit` must be called, with groups of other prompts, before `values`."""
+
+    @abstractmethod
+    def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
+        """One float32 tensor per rollout of `group`, with the value of each of its `positions`.
+
+        Raises `ValueError`, naming argument and value, for a group that the estimator cannot work with.
+        """
+
+    def fit(self, groups: Sequence[RolloutGroup]) -> Self:
+        """An estimator fitted on `groups`, which must not hold the prompts that it will be asked about."""
+        return self
+
+    def for_length(self, tokens: int) -> Self:
+        """The same estimator with its spacing in tokens adapted to completions of typically `tokens` tokens.
+
+        The paper's spacings suit completions of about a thousand tokens; estimators that have none return themselves.
+        """
+        return self
