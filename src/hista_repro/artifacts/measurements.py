@@ -1,0 +1,69 @@
+"""What a page about the benchmark measures: estimators scored on builds, one measurement for each model and domain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from hista_repro.sveb import record, score
+from hista_repro.sveb.records import read_manifest
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The scores of one build in one domain."""
+
+    config: Mapping[str, Any]
+    """The settings of the build (`sveb.BuildConfig`)."""
+    domain: str
+    scores: pd.DataFrame
+    """One row per state and estimator, as `sveb.score` gives them."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.config['model']} on {self.config['problems']}"
+
+    @property
+    def column(self) -> str:
+        """The column of this domain in the paper's tables."""
+        return self.domain.capitalize()
+
+    @property
+    def size(self) -> str:
+        states, problems = self.scores["state_id"].nunique(), self.scores["problem_id"].nunique()
+        return f"{self.name}: {states} states of {problems} problems, {self.config['references']} continuations each"
+
+    @property
+    def setting(self) -> dict[str, str]:
+        """The conditions that `paper.sveb_setting` gives for the paper."""
+        config = self.config
+        return {
+            "Model": str(config["model"]),
+            "Problems": str(config["problems"]),
+            "Rollouts per problem": str(config["group_size"]),
+            "Continuations per state": str(config["references"]),
+            "Longest answer in tokens": str(config["max_tokens"]),
+            "Sampling temperature": str(config["temperature"]),
+        }
+
+    def estimates(self) -> pd.DataFrame:
+        """One row per state, sorted by problem: problem_id, reference, and one column for each estimator."""
+        wide = self.scores.pivot(index=["problem_id", "state_id", "reference"], columns="estimator", values="estimate")
+        return wide.rename_axis(columns=None).reset_index().sort_values(["problem_id", "state_id"], ignore_index=True)
+
+
+def measure(builds: Sequence[Mapping[str, Any]], estimators: Sequence[str], model: str = "") -> list[Measurement]:
+    """Score `estimators` on each build, making the builds that do not exist yet.
+
+    With a `model`, the first build is made with that model and the others are left out.
+    """
+    if model:
+        builds = [{**builds[0], "model": model}]
+    measurements = []
+    for build in builds:
+        folder = record(build)
+        config = read_manifest(folder)["config"]
+        for domain, scores in score(folder, estimators).groupby("domain", sort=False):
+            measurements.append(Measurement(config, str(domain), scores.reset_index(drop=True)))
+    return measurements

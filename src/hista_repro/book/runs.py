@@ -1,0 +1,63 @@
+"""Which recorded run of an artifact the book shows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hista_repro.artifacts.registry import ARTIFACTS, Artifact
+from hista_repro.artifacts.results import load_result
+from hista_repro.runner import PROFILES, status
+
+HOMES = ("runs", "results")
+"""Where run folders lie in a checkout: those made here, and those that are committed."""
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """A run that is done, with everything that a page says of it."""
+
+    artifact: Artifact
+    folder: Path
+    stamp: dict[str, Any]
+    """Of the run whose outputs are in the folder: profile, overrides, parameters, finished, seconds, commit, dirty."""
+    changed: list[str]
+    """What has changed since: parts of the content key."""
+    result: dict[str, Any]
+
+    @property
+    def notebook(self) -> Path:
+        return self.folder / "notebooks" / self.artifact.notebook
+
+    @property
+    def command(self) -> str:
+        """What makes this run again."""
+        overrides = "".join(f" -p {name}={value}" for name, value in self.stamp["overrides"].items())
+        return f"hista-repro run {self.artifact.id} --profile {self.stamp['profile']}{overrides}"
+
+    @property
+    def builds(self) -> list[dict[str, Any]]:
+        """Settings of the benchmark builds that were measured."""
+        return [entry["build"] for entry in self.result.get("measured", [])]
+
+
+def shown_runs(root: Path, profile: str | None = None) -> dict[str, ShownRun | None]:
+    """Artifact id -> the run to show, None where there is none.
+
+    That of `profile` if it is done; else the largest that is recorded, in `runs/` before `results/`.
+    """
+    sizes = [*([profile] if profile else []), *reversed(PROFILES)]
+    folders = [root / home / size for size in sizes for home in HOMES]
+    found: dict[str, ShownRun | None] = dict.fromkeys(ARTIFACTS)
+    for folder in filter(Path.is_dir, folders):
+        for row in status(out=folder, root=root):
+            if found[row["id"]] is None:
+                found[row["id"]] = _usable(ARTIFACTS[row["id"]], folder, row)
+    return found
+
+
+def _usable(artifact: Artifact, folder: Path, row: dict[str, Any]) -> ShownRun | None:
+    """The run that `row` (of `status`) tells of, or the earlier one whose outputs are still in place, if its files are all there."""
+    stamp = row if row["state"] in ("done", "stale") else row.get("last_done")
+    if not stamp or any(not (folder / place).is_file() for place in (f"notebooks/{artifact.notebook}", f"results/{artifact.id}.json")):
+        return None
+    return ShownRun(artifact, folder, stamp, row["changed"], load_result(artifact.id, folder))

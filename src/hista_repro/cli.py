@@ -1,0 +1,198 @@
+"""The command line: it parses, calls the room that does the work, and prints.
+
+Exit codes: 0 done; 1 work failed, and what was finished is kept; 2 the request was refused before anything was written, with one line
+that says what to change. Results go to standard output, progress and messages to standard error.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hista_repro import __version__
+from hista_repro.errors import Refused, WorkFailed
+
+PROFILES = ("smoke", "cpu", "gpu", "paper")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options) or 0
+    except Refused as refusal:
+        print(f"hista-repro: {refusal}", file=sys.stderr)
+        return 2
+    except WorkFailed as failure:
+        print(f"hista-repro: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("hista-repro: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"hista-repro: {error}; what was finished is kept", file=sys.stderr)
+        return 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, where argparse would print the usage before it."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="hista-repro", description="Re-measure state-value estimation for LLM reinforcement learning.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_artifacts(commands)
+    _add_sveb(commands)
+    _add_book(commands)
+    return parser
+
+
+def _add_artifacts(commands: Any) -> None:
+    listing = commands.add_parser("list", help="every table and figure: what it is, what it needs, its state")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(command=_list)
+
+    running = commands.add_parser("run", help="execute the notebooks of tables and figures")
+    running.add_argument("ids", nargs="*", metavar="ID", help="artifacts to make (default: all of the profile)")
+    running.add_argument("--profile", choices=PROFILES, default="cpu", help="sizes (default: %(default)s)")
+    running.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="set a notebook parameter")
+    running.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at once (default: %(default)s)")
+    running.add_argument("--executor", choices=("local", "ray"), default="local")
+    running.add_argument("--force", action="store_true", help="run also what is fresh")
+    running.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/PROFILE)")
+    running.set_defaults(command=_run)
+
+    status = commands.add_parser("status", help="per artifact: done, stale, failed, interrupted, not run")
+    status.add_argument("--json", action="store_true")
+    status.set_defaults(command=_status)
+
+
+def _add_sveb(commands: Any) -> None:
+    sveb = commands.add_parser("sveb", help="build the state value estimation benchmark and score estimators on it")
+    actions = sveb.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+
+    building = actions.add_parser("build", help="sample rollouts, states and reference values into a folder")
+    building.add_argument("--model", required=True, help="tiny, smollm2-135m, a local folder or a hub id")
+    building.add_argument(
+        "--problems", required=True, metavar="SRC", help="a built-in source, a .jsonl file or folder, or a hub data set id"
+    )
+    building.add_argument("--out", required=True, type=Path, metavar="DIR")
+    building.add_argument("--domain")
+    for name, metavar in (("group-size", "G"), ("states", "S"), ("references", "N"), ("draws", "K"), ("screen", "N")):
+        building.add_argument(f"--{name}", type=int, metavar=metavar)
+    for name in ("limit", "max-tokens", "batch-tokens", "seed"):
+        building.add_argument(f"--{name}", type=int, metavar="N")
+    for name in ("temperature", "min-accuracy", "max-accuracy"):
+        building.add_argument(f"--{name}", type=float, metavar="X")
+    building.add_argument("--engine")
+    building.add_argument("--dtype")
+    building.add_argument("--executor", choices=("local", "ray"), default="local")
+    building.set_defaults(command=_sveb_build)
+
+    scoring = actions.add_parser("score", help="score estimators on a finished build")
+    scoring.add_argument("folder", type=Path, metavar="DIR")
+    scoring.add_argument("--estimators", default="all", metavar="A,B,C", help="names, or all (default)")
+    scoring.add_argument("--json", action="store_true")
+    scoring.set_defaults(command=_sveb_score)
+
+
+def _add_book(commands: Any) -> None:
+    book = commands.add_parser("book", help="build, serve or check the rendered book")
+    actions = book.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+    building = actions.add_parser("build", help="render the book to _build/html")
+    building.add_argument("--profile", choices=PROFILES, help="show this profile's own runs where they exist (default: the largest)")
+    building.set_defaults(command=_book_build)
+    serving = actions.add_parser("serve", help="serve the rendered book on this machine")
+    serving.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
+    serving.set_defaults(command=_book_serve)
+    actions.add_parser("check", help="build with warnings as errors and check links, headings and numbers").set_defaults(
+        command=_book_check
+    )
+
+
+def _list(options: argparse.Namespace) -> None:
+    from hista_repro.runner import overview
+
+    _print_rows(overview(), options.json)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from hista_repro.runner import status
+
+    _print_rows(status(), options.json)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from hista_repro.runner import run
+
+    if unparsed := [text for text in options.parameters if "=" not in text]:
+        raise Refused(f"-p takes NAME=VALUE, not {unparsed[0]!r}")
+    outcomes = run(
+        options.ids,
+        profile=options.profile,
+        overrides=dict(text.split("=", 1) for text in options.parameters),
+        jobs=options.jobs,
+        executor=options.executor,
+        force=options.force,
+        out=options.out,
+    )
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _sveb_build(options: argparse.Namespace) -> None:
+    from hista_repro.sveb import BuildConfig, build
+
+    if options.executor == "ray":
+        raise Refused("the ray executor is not available yet; use --executor local")
+    given = {field.name: getattr(options, field.name) for field in fields(BuildConfig)}
+    manifest = build(BuildConfig(**{name: value for name, value in given.items() if value is not None}), options.out)
+    counts = manifest["counts"]
+    print(
+        f"{options.out}: {counts['kept']} of {counts['problems']} problems kept, {counts['rollouts']} rollouts, "
+        f"{counts['states']} states, {counts['references']} reference continuations"
+    )
+
+
+def _sveb_score(options: argparse.Namespace) -> None:
+    from hista_repro.sveb import score
+    from hista_repro.sveb.statistics import summarise
+
+    names = None if options.estimators == "all" else [name.strip() for name in options.estimators.split(",") if name.strip()]
+    summary = summarise(score(options.folder, names))
+    _print_rows(summary.to_dict(orient="records"), options.json)
+
+
+def _book_build(options: argparse.Namespace) -> None:
+    from hista_repro.book import build_book
+
+    print(build_book(profile=options.profile))
+
+
+def _book_serve(options: argparse.Namespace) -> None:
+    from hista_repro.book import serve_book
+
+    serve_book(port=options.port)
+
+
+def _book_check(options: argparse.Namespace) -> None:
+    from hista_repro.book import check_book
+
+    check_book()
+    print("the book is sound")
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    frame = pd.DataFrame(rows)
+    if as_json:
+        print(json.dumps(json.loads(frame.to_json(orient="records")), indent=2))
+    else:
+        print(frame.to_string(index=False, float_format="{:.3f}".format, na_rep="") if rows else "nothing")

@@ -1,0 +1,40 @@
+"""What the estimators that read hidden states ask of their arguments."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def check_at_least_one(**settings: int) -> None:
+    """`ValueError` for a setting below 1."""
+    for name, value in settings.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+
+
+def check_alpha(alpha: float) -> None:
+    """`ValueError` for a smoothing factor outside [0, 1)."""
+    if not 0 <= alpha < 1:
+        raise ValueError(f"alpha must be at least 0 and below 1, not {alpha}")
+
+
+def check_hidden(hidden: Sequence[Tensor], rewards_G: Tensor) -> None:
+    """`ValueError` unless `hidden` holds one finite (T_i, D) tensor for each of the finite rewards, with one D."""
+    if len(hidden) == 0:
+        raise ValueError("hidden: the group is empty")
+    if tuple(rewards_G.shape) != (len(hidden),):
+        raise ValueError(f"rewards_G has shape {tuple(rewards_G.shape)} for {len(hidden)} rollouts in hidden")
+    if not torch.isfinite(rewards_G).all():
+        raise ValueError(f"rewards_G holds a value that is not finite: {rewards_G.tolist()}")
+    for i, hidden_T_D in enumerate(hidden):
+        check_finite_rows(f"hidden[{i}]", hidden_T_D, hidden[0].shape[-1])
+
+
+def check_finite_rows(name: str, rows_T_D: Tensor, depth: int) -> None:
+    """`ValueError` unless `rows_T_D` is a finite (T, `depth`) tensor."""
+    if rows_T_D.ndim != 2 or rows_T_D.shape[1] != depth:
+        raise ValueError(f"{name} has shape {tuple(rows_T_D.shape)}, not (tokens, {depth})")
+    if rows_T_D.numel() and not torch.isfinite(torch.stack(rows_T_D.aminmax())).all():
+        row = int((~torch.isfinite(rows_T_D)).any(dim=1).nonzero()[0])
+        raise ValueError(f"{name} holds {rows_T_D[row][~torch.isfinite(rows_T_D[row])][0].item()} in row {row}")

@@ -1,0 +1,150 @@
+"""The recipe of `tiny`, the model that ships with the package: `python -m hista_repro.models.tiny_recipe --out DIR [--seed 0]`.
+
+A Qwen2 of less than a million parameters over single bytes learns, from nothing, to add and subtract in steps (the language of
+`hista_repro.problems.arithmetic`). Training stops while the model still makes mistakes: it has to be good but fallible, since the value
+of a state is worth estimating only where the outcome is open.
+
+Chains of a few terms come first, since the arithmetic of one step is learnt from them at a third of the cost. Problems are drawn afresh for
+each batch, under a seed of their own, so none of the problems asked later was picked for training.
+"""
+
+import argparse
+import math
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from torch import Tensor
+from tqdm import tqdm
+from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from hista_repro.files import write_json
+from hista_repro.models.saving import save_model
+from hista_repro.models.tiny_evaluation import evaluate
+from hista_repro.problems.arithmetic import STEPS_TERMS, draw_steps, steps_answer, steps_question
+from hista_repro.seeding import derive_seed
+
+IGNORED = -100
+"""The label of tokens that are not trained on (a convention of transformers)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the trained model, beside the versions of the libraries and the number of threads."""
+
+    seed: int = 0
+    updates: int = 600
+    sequences: int = 96
+    """Problems of full length in a batch."""
+    learning_rate: float = 3e-3
+    """The highest, reached after `warmup` updates and taken down to zero along a cosine."""
+    warmup: int = 50
+    short_terms: tuple[int, ...] = (3, 4)
+    """Numbers of terms of the problems that come first."""
+    short_share: float = 0.3
+    """The share of updates on short problems; their batches hold twice as many sequences."""
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """A fast tokenizer over single bytes, padding on the left as generation wants it.
+
+    It is byte-level BPE without a single merge, because transformers 5 builds a byte-level BPE for every Qwen2 model, whatever else the
+    tokenizer's file asks for.
+    """
+    tokens = ["<pad>", "<eos>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<eos>",
+        unk_token="<eos>",  # never met, but left out it would be added to the vocabulary
+        padding_side="left",
+        model_input_names=["input_ids", "attention_mask"],
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
+    """The untrained model: 3 layers of width 128 with 4 heads."""
+    special = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=512,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        **special,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "tiny", "weights"))
+        model = Qwen2ForCausalLM(config)
+    model.generation_config = GenerationConfig(do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=160, **special)
+    return model
+
+
+def encode_batch(terms: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerFast) -> dict[str, Tensor]:
+    """Inputs and labels (B, T) for questions with their worked answers, padded on the right; only answers are trained on."""
+    rows = []
+    for signed in terms:
+        question, answer = tokenizer.encode(steps_question(signed)), tokenizer.encode(steps_answer(signed))
+        rows.append((question, [*answer, tokenizer.eos_token_id]))
+    longest = max(len(question) + len(answer) for question, answer in rows)
+    input_ids = torch.full((len(rows), longest), tokenizer.pad_token_id)
+    labels = torch.full((len(rows), longest), IGNORED)
+    for row, (question, answer) in enumerate(rows):
+        end = len(question) + len(answer)
+        input_ids[row, :end] = torch.tensor(question + answer)
+        labels[row, len(question) : end] = torch.tensor(answer)
+    return {"input_ids": input_ids, "labels": labels}
+
+
+def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
+    """The trained model, in evaluation mode. Shows its progress on standard error."""
+    model = build_model(tokenizer, recipe.seed).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda update: _rate(update, recipe))
+    rng = random.Random(derive_seed(recipe.seed, "tiny", "training"))
+    progress = tqdm(range(recipe.updates), desc="training tiny", unit="update", file=sys.stderr)
+    for update in progress:
+        short = update < recipe.short_share * recipe.updates
+        counts, size = (recipe.short_terms, 2 * recipe.sequences) if short else (STEPS_TERMS, recipe.sequences)
+        batch = encode_batch([draw_steps(rng, counts) for _ in range(size)], tokenizer)
+        loss = model(**batch).loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        progress.set_postfix(loss=f"{loss.item():.3f}")
+    return model.eval()
+
+
+def _rate(update: int, recipe: Recipe) -> float:
+    """The share of the highest learning rate at `update`."""
+    return min(1.0, (update + 1) / recipe.warmup) * 0.5 * (1 + math.cos(math.pi * update / recipe.updates))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m hista_repro.models.tiny_recipe", description="Train `tiny` from scratch.")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model; files of the same names are replaced")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    recipe, tokenizer = Recipe(seed=options.seed), build_tokenizer()
+    model = train(recipe, tokenizer)
+    save_model(model, tokenizer, options.out)
+    write_json(options.out / "evaluation.json", {"recipe": asdict(recipe), "measured": evaluate(model, tokenizer)})
+
+
+if __name__ == "__main__":
+    main()

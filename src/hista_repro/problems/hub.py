@@ -1,0 +1,116 @@
+r"""The paper's data sets on the Hugging Face hub, and how their rows become problems.
+
+The choice of sets, configurations and splits follows the authors' released data preparation (Table 16 and App. H name the sets only). A row
+without a question or an answer that can be checked, such as a proof, is left out. Where answers must be cut out of a worked solution, the
+last \boxed{} is read with nested braces; the release cuts at the first closing brace.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from hista_repro.errors import Refused
+from hista_repro.problems.grading import last_boxed
+from hista_repro.problems.problem import Problem
+
+Row = Mapping[str, Any]
+Fields = dict[str, Any]
+"""Those fields of `Problem` that a row decides."""
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """One data set of the hub."""
+
+    name: str
+    config: str
+    split: str
+    domain: str
+    fields: Callable[[Row], Fields | None]
+    """What a row says, or None where it makes no problem."""
+
+    def problems(self) -> list[Problem]:
+        """All problems, in the order of the set; of equal questions the first. Raises `Refused` where the set cannot be had."""
+        try:
+            from datasets import load_dataset
+        except ImportError:
+            raise Refused(f"{self.name} is read by the package datasets: pip install datasets") from None
+        try:
+            rows = load_dataset(self.name, self.config, split=self.split)
+        except Exception as error:  # datasets lets the errors of every layer below it through
+            reason = str(error).strip().split("\n")[0]
+            raise Refused(f"the hub did not give the data set {self.name}: {reason or type(error).__name__}") from error
+        return list(self.read(rows))
+
+    def read(self, rows: Iterator[Row]) -> Iterator[Problem]:
+        seen = set()
+        for row in rows:
+            fields = self.fields(row)
+            if fields is None or not fields["problem"] or fields["problem"] in seen:
+                continue
+            seen.add(fields["problem"])
+            digest = sha256(fields["problem"].encode()).hexdigest()[:12]
+            yield Problem(id=f"{self.name.rpartition('/')[2]}-{digest}", domain=self.domain, source=self.name, split=self.split, **fields)
+
+
+def _math(problem: str | None, answer: str | None) -> Fields | None:
+    answer = (answer or "").strip()
+    return {"problem": problem, "answer": answer, "verifier": "math"} if answer else None
+
+
+def _dapo(row: Row) -> Fields | None:
+    return _math(row["prompt"], row["solution"])
+
+
+def _math_lighteval(row: Row) -> Fields | None:
+    return _math(row["problem"], last_boxed(row["solution"]))
+
+
+def _openr1(row: Row) -> Fields | None:
+    return _math(row["problem"], row["answer"]) if row["question_type"] == "math-word-problem" else None
+
+
+def _science(row: Row) -> Fields | None:
+    """Llama-Nemotron's questions carry their choices in the text, so a letter is compared as it stands."""
+    question = next(message["content"] for message in row["messages"] if message["role"] == "user")
+    answer = last_boxed(row["messages"][-1]["content"])
+    if answer is None:
+        return None
+    letter = answer.replace(r"\text", "").strip("{}().$ ")
+    if len(letter) == 1 and letter.isalpha():
+        return {"problem": question, "answer": letter.upper(), "verifier": "exact"}
+    return _math(question, answer)
+
+
+_WORDED = ("Multiple Choice", "Boolean", "String")
+
+
+def _webinstruct(row: Row) -> Fields | None:
+    """Without mathematics and junior high school, as in the release."""
+    answer = (row["answer"] or "").strip()
+    if not answer or row["category"] == "Mathematics" or row["difficulty"] == "Junior High School":
+        return None
+    return {"problem": row["question"], "answer": answer, "verifier": "exact" if row["answer_type"] in _WORDED else "math"}
+
+
+def _programs(row: Row) -> Fields | None:
+    """Problems that read standard input and have six tests or more, as in the release."""
+    cases = row["verification_info"]["test_cases"]
+    if len(cases) < 6 or any(case["type"] != "stdin_stdout" for case in cases):
+        return None
+    tests = {"kind": "stdio", "cases": [{"input": case["input"], "output": case["output"]} for case in cases]}
+    return {"problem": row["problem_statement"], "answer": None, "verifier": "code", "tests": tests}
+
+
+HUB_SOURCES = {
+    source.name: source
+    for source in (
+        HubSource("open-r1/DAPO-Math-17k-Processed", "en", "train", "number", _dapo),
+        HubSource("DigitalLearningGmbH/MATH-lighteval", "default", "train", "math", _math_lighteval),
+        HubSource("open-r1/OpenR1-Math-220k", "default", "train", "math", _openr1),
+        HubSource("open-r1/Mixture-of-Thoughts", "science", "train", "science", _science),
+        HubSource("TIGER-Lab/WebInstruct-verified", "default", "train", "general", _webinstruct),
+        HubSource("open-r1/verifiable-coding-problems-python", "default", "train", "programming", _programs),
+    )
+}

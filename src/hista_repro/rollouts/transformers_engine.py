@@ -1,0 +1,205 @@
+"""The transformers engine: runs wherever PyTorch runs.
+
+Sampling is `generate` with nothing but a temperature (no top-k, no top-p, no repetition penalty, whatever the model's own generation
+configuration says), since a truncated distribution is not the policy whose value is being estimated.
+
+What is shared between prompts is computed once. A batch is laid out as [common prefix | padding | rest of the prompt]: the prefix is read
+and held once (see `shared_prefix`), and equal prompts, such as those of the continuations of one state, are read once.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, GenerationConfig
+
+from hista_repro.models import load_model
+from hista_repro.rollouts.engine import Completion, Request
+from hista_repro.rollouts.group import HiddenStates
+from hista_repro.rollouts.shared_prefix import SharedPrefixCache, can_share, shared_prefix
+from hista_repro.seeding import derive_seed
+
+
+class TransformersEngine:
+    """An `Engine` over `transformers.AutoModelForCausalLM`.
+
+    `batch_tokens` bounds rows times columns of one batch, prompt and completion together, and thereby memory. It decides which requests
+    share a batch, so results are reproducible only for the same value.
+    """
+
+    def __init__(self, model: str, *, dtype: torch.dtype = torch.float32, device: str | None = None, batch_tokens: int = 1 << 15) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.batch_tokens = batch_tokens
+        self.model, self.tokenizer = load_model(model, dtype=dtype)
+        self.model.to(self.device)
+        self.context: int | None = getattr(self.model.config, "max_position_embeddings", None)
+        self._shares = can_share(self.model)
+        self._pieces: dict[int, str] = {}
+        eos = self.model.generation_config.eos_token_id
+        self._eos = sorted({*(eos if isinstance(eos, list) else [eos]), self.tokenizer.eos_token_id} - {None})
+        self._pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self._eos[0]
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Token ids of a prompt; a beginning-of-sequence token is put in front where the tokenizer wants one and the text has none."""
+        spelled_out = bool(self.tokenizer.bos_token) and text.startswith(self.tokenizer.bos_token)
+        return tuple(self.tokenizer(text, add_special_tokens=not spelled_out)["input_ids"])
+
+    @torch.inference_mode()
+    def sample(self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int) -> list[Completion]:
+        """See `Engine.sample`. Requests with little read already, and so with much left to write, come first and share batches."""
+        order = sorted(range(len(requests)), key=lambda r: len(requests[r].read))
+        completions: dict[int, Completion] = {}
+        for number, rows in enumerate(self._batches(order, requests)):
+            batch = [requests[r] for r in rows]
+            written = self._generate(batch, temperature, stop, derive_seed(seed, "batch", number))
+            completions.update((r, self._completion(ids, request, stop)) for r, request, ids in zip(rows, batch, written, strict=True))
+        return [completions[r] for r in range(len(requests))]
+
+    @torch.inference_mode()
+    def hidden_states(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], layer: int = -1) -> HiddenStates:
+        """See `Engine.hidden_states`. The prompt is read once for all completions."""
+        prefix, prompt_T_D = self._prefix(torch.tensor([list(prompt)], device=self.device), layer)
+        found = [prompt_T_D.new_zeros(0, prompt_T_D.shape[1]) for _ in completions]
+        width = len(prompt) + max(map(len, completions), default=0)
+        rows_at_once = max(1, self.batch_tokens // width)
+        written = [i for i, completion in enumerate(completions) if completion]
+        for start in range(0, len(written), rows_at_once):
+            rows = written[start : start + rows_at_once]
+            longest = max(len(completions[i]) for i in rows)
+            ids = torch.full((len(rows), longest), self._pad)
+            mask = torch.zeros(len(rows), len(prompt) + longest, dtype=torch.long)
+            for row, i in enumerate(rows):
+                ids[row, : len(completions[i])] = torch.tensor(completions[i])
+                mask[row, : len(prompt) + len(completions[i])] = 1
+            with self._after(prefix, len(rows)) as cache:
+                hidden = self._read(ids.to(self.device), mask.to(self.device), cache, layer)
+            for row, i in enumerate(rows):
+                found[i] = hidden[row, : len(completions[i])].clone()
+        return HiddenStates(prompt_T_D, tuple(found))
+
+    def _prefix(self, ids: Tensor, layer: int = -1) -> tuple[DynamicCache, Tensor]:
+        """The cache of a prefix `ids` (1, P), and its hidden states of `layer` (P, D)."""
+        cache = DynamicCache(config=self.model.config)
+        return cache, self._read(ids, torch.ones_like(ids), cache, layer)[0]
+
+    @contextmanager
+    def _after(self, prefix: DynamicCache, rows: int) -> Iterator[DynamicCache]:
+        """A cache for `rows` rows of which each has read what `prefix` holds."""
+        if self._shares:
+            with shared_prefix(self.model, prefix):
+                yield SharedPrefixCache(prefix)
+        else:
+            copied = deepcopy(prefix)
+            copied.batch_select_indices(torch.zeros(rows, dtype=torch.long, device=self.device))
+            yield copied
+
+    def _batches(self, order: Sequence[int], requests: Sequence[Request]) -> Iterator[list[int]]:
+        rows: list[int] = []
+        width = 0
+        for r in order:
+            own = len(requests[r].prompt) + requests[r].max_tokens
+            needed = max(width, own)
+            if rows and needed * (len(rows) + 1) > self.batch_tokens:
+                yield rows
+                rows, needed = [], own
+            rows.append(r)
+            width = needed
+        if rows:
+            yield rows
+
+    def _generate(self, batch: Sequence[Request], temperature: float, stop: Sequence[str], seed: int) -> list[list[int]]:
+        """The sampled token ids of each row, special and padding tokens after the end included."""
+        prompts = sorted({request.read for request in batch})
+        shared = min(_shared(prompts[0], prompts[-1]), min(map(len, prompts)) - 1)
+        ids, mask = self._lay_out(prompts, shared)
+        row_of = {prompt: row for row, prompt in enumerate(prompts)}
+        rows = torch.tensor([row_of[request.read] for request in batch], device=self.device)
+        most = max(request.max_tokens - len(request.written) for request in batch)
+        prefix = self._prefix(ids[:1, :shared])[0] if shared else DynamicCache(config=self.model.config)
+        with self._after(prefix, len(prompts)) if shared else nullcontext(prefix) as cache:
+            if ids.shape[1] - 1 > shared:
+                self._read(ids[:, shared:-1], mask[:, :-1], cache)
+            if cache.layers and cache.layers[0].is_initialized:
+                cache.batch_select_indices(rows)
+            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+                torch.manual_seed(seed)
+                written = self.model.generate(
+                    input_ids=ids[rows],
+                    attention_mask=mask[rows],
+                    past_key_values=cache,
+                    generation_config=self._generation_config(temperature, stop, most),
+                    tokenizer=self.tokenizer if stop else None,
+                )
+        return written[:, ids.shape[1] :].tolist()
+
+    def _lay_out(self, prompts: Sequence[Sequence[int]], prefix: int) -> tuple[Tensor, Tensor]:
+        """Token ids and attention mask with the padding between the common prefix and the rest of each prompt."""
+        width = max(map(len, prompts))
+        ids = torch.full((len(prompts), width), self._pad)
+        mask = torch.zeros(len(prompts), width, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            rest = width - (len(prompt) - prefix)
+            ids[row, :prefix], ids[row, rest:] = torch.tensor(prompt[:prefix]), torch.tensor(prompt[prefix:])
+            mask[row, :prefix] = mask[row, rest:] = 1
+        return ids.to(self.device), mask.to(self.device)
+
+    def _read(self, ids: Tensor, mask: Tensor, cache: DynamicCache, layer: int = -1) -> Tensor:
+        """Run the model body over `ids` after what `cache` holds, extending it; hidden states of `layer` in float32 on the CPU."""
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        output = self.model.get_decoder()(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            output_hidden_states=layer != -1,
+        )
+        hidden = output.last_hidden_state if layer == -1 else output.hidden_states[layer]
+        return hidden.float().cpu()
+
+    def _generation_config(self, temperature: float, stop: Sequence[str], max_new_tokens: int) -> GenerationConfig:
+        sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {"do_sample": False}
+        return GenerationConfig(
+            **sampling,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=self._eos,
+            pad_token_id=self._pad,
+            stop_strings=list(stop) or None,
+        )
+
+    def _completion(self, ids: list[int], request: Request, stop: Sequence[str]) -> Completion:
+        ids, finished = self._until_end([*request.written, *ids][: request.max_tokens])
+        text, ends = self._decode(ids)
+        for string in stop:
+            if (cut := text.find(string)) >= 0:
+                last = next(t for t, end in enumerate(ends) if end >= cut + len(string))
+                ids, ends, text, finished = ids[: last + 1], ends[: last + 1], text[:cut], True
+        return Completion(tuple(ids), text, tuple(min(end, len(text)) for end in ends), "stop" if finished else "length")
+
+    def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
+        end = next((t for t, token in enumerate(ids) if token in self._eos), None)
+        return (ids, False) if end is None else (ids[:end], True)
+
+    def _decode(self, ids: Sequence[int]) -> tuple[str, list[int]]:
+        """The text of `ids`, and the character offset at which each token ends."""
+        text = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        ends, end = [], 0
+        for token in ids:
+            if token not in self._pieces:
+                self._pieces[token] = self.tokenizer.decode([token], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            end += len(self._pieces[token])
+            ends.append(end)
+        if "".join(self._pieces[token] for token in ids) == text:
+            return text, ends
+        # Some token does not decode on its own (a character spread over several tokens, a leading space that is dropped).
+        prefixes = self.tokenizer.batch_decode(
+            [ids[:t] for t in range(1, len(ids) + 1)], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text, [len(prefix.rstrip("\N{REPLACEMENT CHARACTER}")) for prefix in prefixes]
+
+
+def _shared(first: Sequence[int], last: Sequence[int]) -> int:
+    """How many leading tokens two prompts share; of the first and last in sorted order, how many all between them share."""
+    return next((t for t, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))

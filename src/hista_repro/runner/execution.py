@@ -1,0 +1,161 @@
+"""Executing one notebook in a process of its own: environment, progress, time-out, and its end."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ipykernel.kernelspec import get_kernel_dict
+from tqdm import tqdm
+
+from hista_repro.files import write_json
+from hista_repro.progress import PROGRESS_FILE
+from hista_repro.runner.notebooks import read_notebook, without_injection, write_notebook
+from hista_repro.runner.processes import kill_tree
+
+_SECONDS_BETWEEN_LOOKS = 0.1
+
+
+@dataclass
+class Stop:
+    """Whether the run is to stop. A signal handler sets it and threads look at it, which takes no lock."""
+
+    requested: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """What it takes to execute one notebook; plain values, so that any executor can send it where it likes."""
+
+    id: str
+    notebook: Path
+    parameters: dict[str, Any]
+    staging: Path
+    """A folder of the job's own. What the notebook makes appears in its `out`, the executed notebook beside that."""
+    records: Path
+    """Where expensive records are shared between notebooks."""
+    timeout_seconds: float
+
+    @property
+    def out(self) -> Path:
+        return self.staging / "out"
+
+    @property
+    def source(self) -> Path:
+        return self.staging / "source.ipynb"
+
+    @property
+    def executed(self) -> Path:
+        return self.staging / "executed.ipynb"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How an execution ended. "ended" says only that papermill was content: whether the notebook is whole is not yet known."""
+
+    state: Literal["ended", "failed", "interrupted"]
+    seconds: float
+    error: str | None = None
+
+
+def execute(job: Job, stop: Stop) -> Execution:
+    """Execute the notebook of `job`, showing its progress on standard error, until it ends, its time is over, or `stop` is requested."""
+    begin = time.monotonic()
+    shutil.rmtree(job.staging, ignore_errors=True)
+    job.out.mkdir(parents=True)
+    write_notebook(job.source, without_injection(read_notebook(job.notebook)))
+    _write_kernel(job.staging)
+    shown = _Progress(job)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hista_repro.runner.child"],
+        stdin=subprocess.PIPE,
+        stdout=2,  # nothing but one JSON document may appear on this process's own standard output
+        env=_environment(job),
+        start_new_session=True,
+    )
+    try:
+        _send(process, job)
+        while process.poll() is None:
+            seconds = time.monotonic() - begin
+            if stop.requested:
+                return Execution("interrupted", seconds)
+            if seconds > job.timeout_seconds:
+                return Execution("failed", seconds, f"it took longer than the {job.timeout_seconds / 60:g} minutes that the profile allows")
+            shown.update()
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        shown.update()
+        return _ended(process, job, time.monotonic() - begin)
+    finally:
+        if process.poll() is None:
+            kill_tree(process.pid)
+            process.wait()
+        process.stdin.close()
+
+
+def _ended(process: subprocess.Popen, job: Job, seconds: float) -> Execution:
+    if process.returncode == 0:
+        return Execution("ended", seconds)
+    reason = job.staging / "error"
+    error = reason.read_text(encoding="utf-8").strip() if reason.exists() else f"its process ended with status {process.returncode}"
+    return Execution("failed", seconds, error.partition("\n")[0])
+
+
+def _send(process: subprocess.Popen, job: Job) -> None:
+    line = {
+        "notebook": str(job.source),
+        "executed": str(job.executed),
+        "parameters": job.parameters,
+        "error": str(job.staging / "error"),
+    }
+    with suppress(BrokenPipeError):  # it ended already; its status tells
+        process.stdin.write(json.dumps(line).encode() + b"\n")
+        process.stdin.flush()
+
+
+def _write_kernel(staging: Path) -> None:
+    """A kernel named python3 that is this very Python, whatever kernels the user has installed under that name."""
+    write_json(staging / "jupyter" / "kernels" / "python3" / "kernel.json", get_kernel_dict())
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """The environment of the notebook: where to write, no configuration of the user's, and bars in the progress file only."""
+    return os.environ | {
+        "HISTA_REPRO_OUT": str(job.out),
+        "HISTA_REPRO_RECORDS": str(job.records),
+        PROGRESS_FILE: str(job.staging / "progress"),
+        "IPYTHONDIR": str(job.staging / "ipython"),
+        "JUPYTER_PATH": str(job.staging / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(job.staging / "jupyter" / "runtime"),
+        "JUPYTER_NO_CONFIG": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONHASHSEED": "0",
+        "TQDM_DISABLE": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    }
+
+
+class _Progress:
+    """Shows the lines that a notebook's work appends to its progress file."""
+
+    def __init__(self, job: Job) -> None:
+        self._id = job.id
+        self._path = job.staging / "progress"
+        self._read = 0
+
+    def update(self) -> None:
+        if not self._path.exists():
+            return
+        with open(self._path, "rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.decode(errors="replace").splitlines():
+            tqdm.write(f"  {self._id}: {line}", file=sys.stderr)

@@ -1,0 +1,80 @@
+"""Content keys: a finished artifact is fresh as long as nothing that decides its result has changed."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+import hista_repro
+from hista_repro.files import sha256_of
+from hista_repro.runner.notebooks import source_of
+
+_PACKAGE = Path(hista_repro.__file__).parent
+_NOT_COMPUTING = ("profiles", "runner")
+_HASHED_WHOLE = 64 * 2**20
+"""Larger files of the user's are known by size and time of change: reading a model of 30 GB takes minutes."""
+
+
+@dataclass(frozen=True)
+class ContentKey:
+    """Digests of what decides a result, apart, so that a difference can be named."""
+
+    notebook: str
+    parameters: str
+    source: str
+    """The package's own source and data, without the profiles (their values are parameters) and the runner itself."""
+    inputs: str
+    """Local files and folders that parameters name, and estimators from plug-in folders."""
+
+    def differences(self, other: Mapping[str, str]) -> list[str]:
+        """The parts that are not those of `other`, a key as JSON holds it."""
+        return [name for name, digest in asdict(self).items() if other.get(name) != digest]
+
+
+def content_key(notebook: NotebookNode, parameters: Mapping[str, Any], source: str) -> ContentKey:
+    """The key of `notebook` with `parameters` (all of them, defaults included), given the `package_digest` of the source."""
+    folders = [Path(folder) for folder in os.environ.get("HISTA_REPRO_PLUGINS", "").split(os.pathsep) if folder]
+    return ContentKey(
+        notebook=_digest(source_of(notebook)),
+        parameters=_digest(parameters),
+        source=source,
+        inputs=_digest([_state_of(path) for path in [*_paths_in(parameters), *folders]]),
+    )
+
+
+def package_digest() -> str:
+    """One digest over everything in the package that may take part in computing a result."""
+    files = (path for path in _files_below(_PACKAGE) if path.relative_to(_PACKAGE).parts[0] not in _NOT_COMPUTING)
+    return _digest([(str(path.relative_to(_PACKAGE)), sha256_of(path)) for path in files])
+
+
+def _paths_in(value: Any) -> Iterator[Path]:
+    """Files and folders that strings in a parameter value name. A folder that holds the working directory ("/", ".") is no input."""
+    if isinstance(value, str) and 0 < len(value) < 4096 and os.path.exists(value):
+        if not Path.cwd().is_relative_to(Path(value).resolve()):
+            yield Path(value)
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _paths_in(item)
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("[!.]*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _state_of(path: Path) -> list:
+    return [[str(member.relative_to(path)), _file_state(member)] for member in (_files_below(path) if path.is_dir() else [path])]
+
+
+def _file_state(path: Path) -> Any:
+    info = path.stat()
+    return sha256_of(path) if info.st_size <= _HASHED_WHOLE else [info.st_size, info.st_mtime_ns]
+
+
+def _digest(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""From a request to tasks: everything that can be refused is refused here, before anything is written."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hista_repro.artifacts.registry import Artifact
+from hista_repro.errors import Refused
+from hista_repro.runner.keys import ContentKey, content_key
+from hista_repro.runner.notebooks import read_notebook
+from hista_repro.runner.parameters import check_values, did_you_mean, parse_overrides, read_parameters
+from hista_repro.runner.profiles import Profile
+
+
+@dataclass(frozen=True)
+class Task:
+    """One artifact, to be made with certain parameters."""
+
+    artifact: Artifact
+    notebook: Path
+    parameters: dict[str, Any]
+    """Every parameter of the notebook."""
+    changed: dict[str, Any]
+    """Those that are not at the notebook's default, which papermill injects."""
+    key: ContentKey
+
+
+def find_checkout(root: Path | str | None = None) -> Path:
+    """The checkout whose notebooks are run: `root`, else `HISTA_REPRO_ROOT`, else the nearest one around the working directory."""
+    given = root or os.environ.get("HISTA_REPRO_ROOT")
+    for folder in [Path(given).resolve()] if given else [Path.cwd(), *Path.cwd().parents]:
+        if (folder / "notebooks").is_dir() and (folder / "_toc.yml").is_file():
+            return folder
+    where = f"{given} holds no" if given else "the working directory is not inside a"
+    raise Refused(f"{where} checkout of the project (notebooks/ and _toc.yml); change into one or name it in HISTA_REPRO_ROOT")
+
+
+def choose(ids: Sequence[str], profile: Profile, artifacts: Mapping[str, Artifact]) -> list[Artifact]:
+    """The artifacts with these ids, in the order of the registry; without ids, all that the profile has sizes for.
+
+    Raises `Refused` for an unknown id, in the request or in the profile, and for an artifact that the profile has no sizes for.
+    """
+    for name in (*ids, *profile.artifacts):
+        if name not in artifacts:
+            place = "" if name in ids else f" in profile {profile.name}"
+            raise Refused(f"unknown artifact {name!r}{place}; {did_you_mean(name, artifacts)}")
+    for name in ids:
+        if name not in profile.artifacts:
+            raise Refused(f"profile {profile.name} has no sizes for {name}; give them under `artifacts:`, or choose another profile")
+    wanted = set(ids) or set(profile.artifacts)
+    return [artifact for name, artifact in artifacts.items() if name in wanted]
+
+
+def make_task(artifact: Artifact, profile: Profile, overrides: Mapping[str, str], checkout: Path, source: str) -> Task:
+    """The task that makes `artifact` at the sizes of `profile`, changed by `overrides`; `source` is the `package_digest`.
+
+    Raises `Refused` for a parameter that the notebook does not have, and for a value that is not of its type.
+    """
+    path = checkout / "notebooks" / artifact.notebook
+    notebook = read_notebook(path)
+    declared = read_parameters(notebook, artifact.notebook)
+    sizes = check_values(declared, profile.artifacts[artifact.id], notebook=artifact.notebook, source=f"profile {profile.name}")
+    given = sizes | parse_overrides(declared, overrides, notebook=artifact.notebook)
+    parameters = {name: given.get(name, parameter.default) for name, parameter in declared.items()}
+    changed = {name: value for name, value in parameters.items() if repr(value) != repr(declared[name].default)}  # True == 1
+    return Task(artifact, path, parameters, changed, content_key(notebook, parameters, source))
+
+
+def records_home(checkout: Path) -> Path:
+    """Where expensive records are shared between notebooks: `HISTA_REPRO_RECORDS`, else `runs/records` of the checkout."""
+    return Path(os.environ.get("HISTA_REPRO_RECORDS") or checkout / "runs" / "records").resolve()

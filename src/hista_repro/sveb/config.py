@@ -1,0 +1,70 @@
+"""What a build of the benchmark is asked for."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from hista_repro.errors import Refused
+
+ENGINES = ("transformers", "vllm")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """Everything that decides what a build holds; the paper's values (sections 4.1 and 6.1) where it gives them."""
+
+    model: str
+    problems: str
+    domain: str | None = None
+    """Only problems of this domain."""
+    limit: int | None = None
+    """At most so many candidate problems, before the accuracy filter."""
+    group_size: int = 40
+    """G rollouts of each kept problem ("@40")."""
+    states: int = 5
+    """States cut from the rollouts of each problem ("roughly 1,000 math problems and 5,000 intermediate states")."""
+    references: int = 20
+    """n independent continuations of each state ("MCS@20")."""
+    draws: int = 3
+    """Further continuations of each state, kept apart from the reference, for MCS@k up to this k."""
+    screen: int = 20
+    """Rollouts per candidate from which its accuracy is measured (Appendix H), apart from the group."""
+    min_accuracy: float = 0.1
+    max_accuracy: float = 0.8
+    temperature: float = 0.7
+    max_tokens: int = 4096
+    """Length limit of a whole completion; a continuation may use what its state has left of it."""
+    engine: str = "transformers"
+    dtype: str = "float32"
+    batch_tokens: int = 1 << 16
+    """Rows times columns of one sampling batch. Which requests share a batch decides which random numbers they get."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        minimum = {"limit": 1, "group_size": 2, "states": 1, "references": 2, "draws": 0, "screen": 1, "max_tokens": 2, "batch_tokens": 1}
+        for name, least in minimum.items():
+            value = getattr(self, name)
+            if name == "limit" and value is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise Refused(f"{name.replace('_', '-')} must be an integer of at least {least}, not {value!r}")
+        for name, known in (("engine", ENGINES), ("dtype", DTYPES)):
+            if getattr(self, name) not in known:
+                raise Refused(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if not self.temperature > 0:
+            raise Refused(f"temperature must be above 0, since continuations must differ, not {self.temperature!r}")
+        if not 0 <= self.min_accuracy <= self.max_accuracy <= 1:
+            raise Refused(f"accuracies must satisfy 0 <= min <= max <= 1, not {self.min_accuracy!r} and {self.max_accuracy!r}")
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> "BuildConfig":
+        """Raises `Refused` for a setting that does not exist and for one that is missing."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(settings) - known):
+            raise Refused(f"a build has no setting {unknown[0]!r}; there are {', '.join(sorted(known))}")
+        if missing := sorted({"model", "problems"} - set(settings)):
+            raise Refused(f"a build needs the setting {missing[0]!r}")
+        return cls(**settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

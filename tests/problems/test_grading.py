@@ -1,0 +1,183 @@
+import os
+import threading
+
+import pytest
+
+from hista_repro.errors import Refused, WorkFailed
+from hista_repro.problems import Outcome, Problem, extract_answer, grade, math_grader
+from hista_repro.problems.math_grader import compare_quantities
+
+CORRECT, WRONG, UNPARSED = Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED
+
+
+def math(answer):
+    return Problem(id="m", domain="math", problem="How many?", answer=answer, verifier="math")
+
+
+def exact(answer, **meta):
+    return Problem(id="e", domain="number", problem="How many?", answer=answer, verifier="exact", meta=meta)
+
+
+def choice(answer, *choices):
+    return Problem(id="c", domain="science", problem="Which?", answer=answer, verifier="choice", choices=choices or ("10", "20", "30", "x"))
+
+
+# labelled by hand
+QUANTITIES = [
+    ("1/2", "0.5", CORRECT),
+    ("0.5", r"\frac{1}{2}", CORRECT),
+    (r"\frac{1}{2}", r"\frac12", CORRECT),
+    (r"\frac{1}{2}", "2", WRONG),
+    ("1000", "1,000", CORRECT),
+    ("1,000", "1000", CORRECT),
+    ("10000", r"10,\!000", CORRECT),
+    ("1000", "1,00", WRONG),
+    ("7", "007", CORRECT),
+    ("7", "-7", WRONG),
+    ("7", "7.", CORRECT),
+    ("7", "$7$", CORRECT),
+    ("2", "2.0", CORRECT),
+    ("1/3", "0.333", WRONG),
+    (r"\sqrt{8}", r"2\sqrt{2}", CORRECT),
+    ("x^2+2x+1", "(x+1)^2", CORRECT),
+    (r"\{1,2,3\}", r"\{3,2,1\}", CORRECT),
+    (r"\{1,2,3\}", r"\{1,2\}", WRONG),
+    ("1,2,3", "3, 2, 1", CORRECT),
+    ("(1,2)", "(1, 2)", CORRECT),
+    ("(1,2)", "[1,2]", WRONG),
+    ("(1,2)", "(2,1)", WRONG),
+    (r"(-\infty, 2]", r"(-\infty,2]", CORRECT),
+    (r"x \le 2", r"(-\infty,2]", CORRECT),  # an answer may give the set for a gold inequality;
+    (r"(-\infty,2]", r"x \le 2", WRONG),  # the other way round math-verify says no, so the order of the two matters
+    ("5", r"5\text{ cm}", CORRECT),
+    (r"5\text{ cm}", "5", CORRECT),
+    ("76", r"76^\circ", CORRECT),
+    ("5", r"\$5.00", CORRECT),
+    ("5", "x=5", CORRECT),
+    ("1.85e5", "185000", CORRECT),
+    ("1.85e5", r"1.85 \times 10^5", CORRECT),
+    (r"\text{even}", "even", CORRECT),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}1\\3\end{pmatrix}", WRONG),
+    ("5", "", UNPARSED),
+    ("5", r"\frac{", WRONG),
+]
+
+
+@pytest.mark.parametrize(("gold", "answer", "outcome"), QUANTITIES)
+def test_quantities(gold, answer, outcome):
+    assert compare_quantities(gold, answer) is outcome
+
+
+TEXTS = [
+    (math("5"), r"So \boxed{5}.", CORRECT),
+    (math("5"), r"First \boxed{4}, rather \boxed{5}.", CORRECT),
+    (math("5"), r"First \boxed{5}, rather \boxed{4}.", WRONG),
+    (math("1/2"), r"\boxed{\frac{1}{2}}", CORRECT),
+    (math(r"\frac{1}{2}"), r"\boxed{\text{it is }\boxed{\frac{1}{2}}}", CORRECT),
+    (math(r"\{1\}"), r"\boxed{\{1\}}", CORRECT),
+    (math("5"), r"\boxed{5", UNPARSED),
+    (math("5"), r"\boxed{5} or rather \boxed{6", CORRECT),
+    (math("5"), "It must be 5.", UNPARSED),
+    (math("5"), "", UNPARSED),
+    (math("5"), "The answer is 5.", CORRECT),
+    (math("3.5"), "The final answer is 3.5. Now I check it.", CORRECT),
+    (math("5"), "**Answer:** 5", CORRECT),
+    (math("5"), "The answer isn't clear", UNPARSED),
+    (exact("14", style="worked"), " 9 + 2 = 11. 11 + 3 = 14. The answer is 14.", CORRECT),
+    (exact("14", style="worked"), " 9 + 2 = 11. 11 + 3 = 15. The answer is 15.", WRONG),
+    (exact("14", style="worked"), " 9 + 2 = 11. 11 + 3 = 14.", UNPARSED),
+    (exact("15", style="steps"), "2-9=-7;-7-3=-10;-10+25=15A:15", CORRECT),
+    (exact("15", style="steps"), "2-9=-7;-7-3=-10;-10+25=15A:-15", WRONG),
+    (exact("15", style="steps"), "A:14;2A:15", CORRECT),
+    (exact("15", style="steps"), "2-9=-7;-7-3=-10", UNPARSED),
+    (exact("15", style="steps"), "2-9=-7A:", UNPARSED),
+    (exact("yes"), r"\boxed{Yes}", CORRECT),
+    (exact("True"), r"\boxed{\text{true}}", CORRECT),
+    (exact("CO"), r"\boxed{\mathrm{CO}}", CORRECT),
+    (exact("CO"), r"\boxed{Co}", WRONG),
+    (choice("A"), r"\boxed{A}", CORRECT),
+    (choice("A"), r"\boxed{\text{(A)}}", CORRECT),
+    (choice("A"), r"\boxed{\textbf{A}}", CORRECT),
+    (choice("A"), r"\boxed{a}", CORRECT),
+    (choice("A"), r"\boxed{A. 10}", CORRECT),
+    (choice("A"), r"\boxed{\text{A) 10}}", CORRECT),
+    (choice("A"), r"\boxed{\text{Option A}}", CORRECT),
+    (choice("A"), r"\boxed{B}", WRONG),
+    (choice("A"), r"\boxed{10}", CORRECT),
+    (choice("A"), r"\boxed{A and B}", UNPARSED),
+    (choice("A"), r"\boxed{\text{Apples}}", UNPARSED),
+    (choice("A"), "The answer is (A).", CORRECT),
+    (choice("C"), "The correct answer is C: 30.", CORRECT),
+    (choice("A"), "I would say A", UNPARSED),
+    (choice("C", "A", "B", "AB", "O"), r"\boxed{AB}", CORRECT),
+    (choice("A", "same", "same"), r"\boxed{same}", UNPARSED),
+]
+
+
+@pytest.mark.parametrize(("problem", "text", "outcome"), TEXTS)
+def test_completions(problem, text, outcome):
+    assert grade(problem, text) is outcome
+
+
+def test_the_answer_itself_can_be_had():
+    assert extract_answer(math("5"), r"so \boxed{ \frac{1}{2} }") == r"\frac{1}{2}"
+    assert extract_answer(choice("A"), r"\boxed{\text{(b)}}") == "B"
+    assert extract_answer(exact("15", style="steps"), "no") is None
+
+
+def test_programs_are_refused_rather_than_scored():
+    tests = {"kind": "stdio", "cases": [{"input": "", "output": ""}]}
+    program = Problem(id="p7", domain="programming", problem="Print.", answer=None, verifier="code", tests=tests)
+    with pytest.raises(Refused, match=r"'p7'.*sandbox"):
+        grade(program, "```python\nprint()\n```")
+
+
+def test_a_comparison_without_end_is_a_timeout_and_the_next_one_works(monkeypatch):
+    monkeypatch.setattr(math_grader, "SECONDS", 1)
+    assert grade(math("5"), r"\boxed{9^{9^{9^9}}}") is Outcome.TIMEOUT
+    assert grade(math("1/4"), r"\boxed{0.25}") is CORRECT
+
+
+def test_a_grader_that_dies_is_a_crash_and_the_next_one_works():
+    assert grade(math("1/5"), r"\boxed{0.2}") is CORRECT
+    math_grader._worker._process.kill()
+    assert grade(math("1/8"), r"\boxed{0.125}") is Outcome.CRASH
+    assert grade(math("1/16"), r"\boxed{0.0625}") is CORRECT
+
+
+def test_a_grader_that_cannot_start_stops_the_work(monkeypatch):
+    monkeypatch.setattr(math_grader.sys, "executable", "false")
+    with pytest.raises(WorkFailed, match="did not start"):
+        math_grader._Worker().compare("1/2", "0.5")
+
+
+def test_threads_get_their_own_replies():
+    outcomes = {}
+
+    def ask(number):
+        outcomes[number] = compare_quantities(rf"\frac{{{number}}}{{7}}", rf"\frac{{{2 * number + number % 2}}}{{14}}")
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 21)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == {number: WRONG if number % 2 else CORRECT for number in range(1, 21)}
+
+
+def test_a_fork_asks_a_grader_of_its_own():
+    assert compare_quantities("1/9", r"\frac{2}{18}") is CORRECT
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if math_grader._worker._process is None else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert math_grader._worker._process is not None
+
+
+def test_plain_answers_need_no_grader(monkeypatch):
+    monkeypatch.setattr(math_grader, "_start", lambda: pytest.fail("started the grader"))
+    monkeypatch.setattr(math_grader, "_worker", math_grader._Worker())
+    compare_quantities.cache_clear()
+    assert grade(math("1,234"), r"\boxed{1234}") is CORRECT
+    assert grade(math("1234"), r"\boxed{1235}") is WRONG
+    assert grade(math(r"\frac{x}{2}"), r"\boxed{\frac{x}{2}}") is CORRECT

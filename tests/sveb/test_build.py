@@ -1,0 +1,191 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from hista_repro.errors import Refused, WorkFailed
+from hista_repro.sveb import BuildConfig, build, record
+from hista_repro.sveb.records import read_table
+
+TABLES = ("problems", "rollouts", "states", "references")
+SMALL = BuildConfig(
+    model="tiny",
+    problems="arithmetic-steps",
+    limit=6,
+    group_size=4,
+    states=2,
+    references=5,
+    draws=2,
+    screen=8,
+    temperature=1.0,
+    max_tokens=96,
+    batch_tokens=96 * 16,
+)
+
+
+def _bytes(folder):
+    return {name: (folder / f"{name}.parquet").read_bytes() for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sveb") / "undisturbed"
+    build(SMALL, folder)
+    return folder
+
+
+def test_the_tables_fit_together(built):
+    problems, rollouts, states, references = (read_table(built, name) for name in TABLES)
+    kept = problems[problems.kept]
+    assert (kept.correct / kept.screened).between(0.1, 0.8).all()
+    assert sorted(rollouts.problem_id.unique()) == sorted(kept.problem_id)
+    assert (rollouts.groupby("problem_id").size() == SMALL.group_size).all()
+    assert (states.groupby("problem_id").size() == SMALL.states).all()
+    assert list(references.state_id) == list(states.state_id)
+    lengths = rollouts.set_index(["problem_id", "sample"]).token_ids.map(len)
+    own = pd.Series([lengths[row.problem_id, row.sample] for row in states.itertuples()])
+    assert ((states.token_index >= 1) & (states.token_index < own)).all()
+    assert references.rewards.map(len).eq(SMALL.references).all() and references.draws.map(len).eq(SMALL.draws).all()
+    assert references.rewards.map(sum).eq(references.successes).all()
+    assert set(rollouts.reward) <= {0.0, 1.0}
+    assert (rollouts.reward == 1).equals(rollouts.outcome == "correct")
+
+
+def test_the_manifest_says_what_was_asked_and_what_came_out(built):
+    manifest = json.loads((built / "manifest.json").read_text())
+    assert manifest["status"] == "done"
+    assert manifest["config"] == SMALL.to_dict()
+    counts = manifest["counts"]
+    assert counts["problems"] == 6 == counts["kept"] + counts["dropped_too_hard"] + counts["dropped_too_easy"]
+    assert counts["references"] == counts["states"] * SMALL.references
+    assert not list(built.rglob("*.tmp")) and not (built / "parts").exists()
+
+
+def test_a_build_stopped_at_any_part_ends_with_the_same_files(built, tmp_path, monkeypatch):
+    import hista_repro.sveb.records as records
+
+    write_table, stops = records.write_table, 0
+
+    def stopping(path, rows, name):
+        nonlocal stops
+        write_table(path, rows, name)
+        stops += 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records, "write_table", stopping)
+    folder = tmp_path / "stopped"
+    while not (folder / "manifest.json").exists() or json.loads((folder / "manifest.json").read_text())["status"] != "done":
+        try:
+            build(SMALL, folder)
+        except KeyboardInterrupt:
+            continue
+    assert stops >= 5
+    assert _bytes(folder) == _bytes(built)
+
+
+def test_a_full_disk_keeps_what_was_computed(built, tmp_path, monkeypatch):
+    import hista_repro.files as files
+
+    replace, left = os.replace, 4
+
+    def full(source, target):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    folder = tmp_path / "full"
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            build(SMALL, folder)
+    assert list(folder.rglob("*.parquet"))
+    assert not list(folder.rglob("*.tmp"))
+    build(SMALL, folder)
+    assert _bytes(folder) == _bytes(built)
+
+
+def test_another_configuration_is_refused_and_the_difference_named(built):
+    before = _bytes(built)
+    with pytest.raises(Refused, match=r"group_size \(there 4, asked 5\), seed \(there 0, asked 1\)"):
+        build(BuildConfig(**{**SMALL.to_dict(), "group_size": 5, "seed": 1}), built)
+    assert _bytes(built) == before
+
+
+def test_a_finished_build_is_not_made_again(built):
+    before = (built / "manifest.json").stat().st_mtime_ns
+    build(SMALL, built)
+    assert (built / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(Refused, match="holds no build"):
+        build(SMALL, tmp_path)
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_too_long_completions_are_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(Refused, match="exceed the model's context"):
+        build(BuildConfig(**{**SMALL.to_dict(), "max_tokens": 1 << 20, "batch_tokens": 1 << 20}), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_problems_that_all_fail_stop_the_build_and_keep_the_screening(tmp_path):
+    rows = [{"id": f"p{i}", "domain": "number", "problem": "1+1?", "answer": "999", "verifier": "exact"} for i in range(3)]
+    source = tmp_path / "impossible.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = BuildConfig(**{**SMALL.to_dict(), "problems": str(source)})
+    with pytest.raises(WorkFailed, match="none of 3 problems has an accuracy between"):
+        build(config, tmp_path / "out")
+    assert (tmp_path / "out" / "problems.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"group_size": 1}, "group-size must be an integer of at least 2, not 1"),
+        ({"references": 1}, "references must be an integer of at least 2"),
+        ({"temperature": 0.0}, "temperature must be above 0"),
+        ({"engine": "magic"}, "engine must be one of"),
+        ({"min_accuracy": 0.9}, "0 <= min <= max <= 1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, message):
+    with pytest.raises(Refused, match=message):
+        BuildConfig(**{**SMALL.to_dict(), **settings})
+
+
+def test_a_record_is_made_once_for_all_who_ask(tmp_path, monkeypatch):
+    monkeypatch.setenv("HISTA_REPRO_RECORDS", str(tmp_path))
+    settings = {**SMALL.to_dict(), "limit": 3}
+    script = "import sys, json; from hista_repro.sveb import record; print(record(json.loads(sys.argv[1])))"
+    asked = [subprocess.Popen([sys.executable, "-c", script, json.dumps(settings)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    folders = {process.communicate()[0].strip() for process in asked}
+    assert folders == {str(record(settings))}
+    assert len([entry for entry in tmp_path.iterdir() if entry.is_dir()]) == 1
+    assert json.loads((record(settings) / "manifest.json").read_text())["restarts"] == 0
+
+
+@pytest.mark.slow
+def test_a_build_killed_at_random_moments_ends_with_the_same_files(built, tmp_path):
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-c", "import sys, json; from pathlib import Path; from hista_repro.sveb import BuildConfig, build; "]
+    command[-1] += "build(BuildConfig(**json.loads(sys.argv[1])), Path(sys.argv[2]))"
+    kills = 0
+    for delay in (4.0, 4.5, 5.0, 5.5, 6.0):
+        process = subprocess.Popen([*command, json.dumps(SMALL.to_dict()), str(folder)], start_new_session=True)
+        time.sleep(delay)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    build(SMALL, folder)
+    assert kills
+    assert _bytes(folder) == _bytes(built)
