@@ -17,6 +17,10 @@ import pandas as pd
 from hista_repro import __version__
 from hista_repro.errors import Refused, WorkFailed
 
+_SCORES_SHOWN = [
+    *("domain", "information", "estimator", "n_prompts", "n_states", "mae", "mae_low", "mae_high"),
+    *("mae_diff", "mae_diff_low", "mae_diff_high", "mse", "explained_variance", "floor"),
+]
 PROFILES = ("smoke", "cpu", "gpu", "paper")
 
 
@@ -132,7 +136,7 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from hista_repro.runner import run
+    from hista_repro.runner import run, summary
 
     if unparsed := [text for text in options.parameters if "=" not in text]:
         raise Refused(f"-p takes NAME=VALUE, not {unparsed[0]!r}")
@@ -145,6 +149,7 @@ def _run(options: argparse.Namespace) -> int:
         force=options.force,
         out=options.out,
     )
+    print(summary(outcomes), file=sys.stderr)
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
@@ -168,7 +173,8 @@ def _sveb_score(options: argparse.Namespace) -> None:
 
     names = None if options.estimators == "all" else [name.strip() for name in options.estimators.split(",") if name.strip()]
     summary = summarise(score(options.folder, names))
-    _print_rows(summary.to_dict(orient="records"), options.json)
+    shown = summary if options.json else summary.sort_values(["domain", "information", "mae"])[_SCORES_SHOWN]
+    _print_rows(shown.to_dict(orient="records"), options.json)
 
 
 def _book_build(options: argparse.Namespace) -> None:

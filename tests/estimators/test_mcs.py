@@ -22,9 +22,9 @@ def test_values_are_means_of_fresh_continuations():
 
 def test_one_to_three_continuations_are_on_offer_and_any_number_can_be_had():
     assert {"mcs-1", "mcs-2", "mcs-3"} <= set(available_estimators())
-    assert get_estimator("mcs-1", k=8).name == "mcs-8"
-    with pytest.raises(ValueError, match="k must be 1 continuation or more, not 0"):
-        get_estimator("mcs-1", k=0)
+    assert get_estimator("mcs-1", draws=8).name == "mcs-8"
+    with pytest.raises(ValueError, match="draws must be 1 continuation or more, not 0"):
+        get_estimator("mcs-1", draws=0)
 
 
 def test_a_group_that_cannot_continue_is_named():

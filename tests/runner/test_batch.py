@@ -64,6 +64,7 @@ def test_a_notebook_runs_with_its_parameters_in_this_python(checkout, capfd):
     assert "table-01: started" in said.err and "table-01: done after" in said.err and "(0 to go)" in said.err
 
 
+@pytest.mark.slow
 def test_the_same_run_twice_leaves_the_same_files_with_progress_shown_outside_the_notebook(checkout, capfd):
     count = "for _ in progress.progress(range(2), 'counting'): pass"
     checkout.add("table-01", f"from hista_repro import progress\nprogress.SECONDS_BETWEEN_LINES = 0\n{count}")

@@ -12,7 +12,7 @@ from hista_repro.errors import Refused, WorkFailed
 from hista_repro.sveb import BuildConfig, build, record
 from hista_repro.sveb.records import read_table
 
-TABLES = ("problems", "rollouts", "states", "references")
+TABLES = ("screening", "problems", "rollouts", "states", "references")
 SMALL = BuildConfig(
     model="tiny",
     problems="arithmetic-steps",
@@ -40,7 +40,8 @@ def built(tmp_path_factory):
 
 
 def test_the_tables_fit_together(built):
-    problems, rollouts, states, references = (read_table(built, name) for name in TABLES)
+    screening, problems, rollouts, states, references = (read_table(built, name) for name in TABLES)
+    assert (screening.groupby("problem_id", sort=False).reward.sum().to_numpy() == problems.correct).all()
     kept = problems[problems.kept]
     assert (kept.correct / kept.screened).between(0.1, 0.8).all()
     assert sorted(rollouts.problem_id.unique()) == sorted(kept.problem_id)

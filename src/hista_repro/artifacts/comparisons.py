@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from hista_repro.artifacts.measurements import Measurement
+from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, differences_of_setting, judge_direction, number_text
-from hista_repro.paper import paper_table, paper_value, sveb_setting
+from hista_repro.paper import PRINTED_TABLES, paper_table, paper_value, sveb_setting
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb.bootstrap import percentile_interval, resampled_prompts
 from hista_repro.sveb.statistics import summarise
@@ -24,16 +25,21 @@ PAPER_ROWS = {
 }
 """Rows of the paper's SVEB tables -> estimators."""
 
+BASELINE = "loo-mean"
+"""What a whole table is compared with: the best constant that is unbiased."""
 REPEATS = 2000
 """Resamples of the prompts behind each interval."""
 
 
-def error_table(measurement: Measurement, not_run: Mapping[str, str] | None = None, baseline: str = "loo-mean") -> pd.DataFrame:
-    """`summarise`, in the order in which the estimators were scored, with a row of empty numbers for each one `not_run` (name -> set)."""
-    summary = summarise(measurement.scores, baseline=baseline, repeats=REPEATS).set_index("estimator")
+def error_table(measurement: Measurement, not_run: Mapping[str, str]) -> pd.DataFrame:
+    """`summarise` against `BASELINE`, estimators in the order in which they were scored.
+
+    Before them comes a row without numbers for each estimator `not_run`, a mapping of names to information sets.
+    """
+    summary = summarise(measurement.scores, baseline=BASELINE, repeats=REPEATS).set_index("estimator")
     summary = summary.loc[measurement.scores["estimator"].unique()].reset_index()
-    missing = pd.DataFrame({"estimator": list(not_run or {}), "information": list((not_run or {}).values())})
-    return pd.concat([missing, summary], ignore_index=True) if len(missing) else summary
+    missing = pd.DataFrame({"estimator": list(not_run), "information": list(not_run.values())})
+    return pd.concat([missing, summary], ignore_index=True)
 
 
 def printed_errors(number: int, column: str, block: str = "") -> dict[str, float]:
@@ -43,14 +49,22 @@ def printed_errors(number: int, column: str, block: str = "") -> dict[str, float
     return dict(zip(cells["row"].map(PAPER_ROWS), cells["value"], strict=True))
 
 
-def readable_errors(table: pd.DataFrame, printed: Mapping[str, float]) -> pd.DataFrame:
-    """The part of an `error_table` that a page shows, as text, beside the paper's numbers (`printed_errors`)."""
+def printed_panels(number: int, measurements: Sequence[Measurement]) -> dict[str, dict[str, float]]:
+    """Title -> `printed_errors`, for each column of Table `number` that is about a domain measured here."""
+    columns = dict.fromkeys(measurement.column for measurement in measurements)
+    return {f"Paper: {PRINTED_TABLES[number].model}, {column}": printed_errors(number, column) for column in columns}
+
+
+def readable_errors(measurement: Measurement, table: pd.DataFrame, printed: Mapping[str, float]) -> Captioned:
+    """The part of an `error_table` that a page shows, beside the paper's numbers (`printed_errors`)."""
     shown = table[["information", "estimator"]].rename(columns={"information": "looks at"})
-    for title, name in (("MAE", "mae"), ("corrected MSE", "mse"), ("MAE − loo-mean", "mae_diff")):
+    for title, name in (("MAE", "mae"), ("corrected MSE", "mse"), (f"MAE − {BASELINE}", "mae_diff")):
         intervals = table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
         shown[title] = ["not run" if np.isnan(values[0]) else Interval(*values).text(signed=name == "mae_diff") for values in intervals]
-    shown["MAE in the paper"] = [number_text(printed[name]) if name in printed else "–" for name in table["estimator"]]
-    return shown.set_index(["looks at", "estimator"])
+    shown.loc[shown["estimator"] == BASELINE, f"MAE − {BASELINE}"] = "–"
+    shown["paper"] = [number_text(printed[name]) if name in printed else "–" for name in table["estimator"]]
+    floor = number_text(table["floor"].iloc[-1])
+    return Captioned(shown, f"{measurement.size}. A perfect estimator would have an MAE of {floor} (noise floor).")
 
 
 def error_difference(measurement: Measurement, estimator: str, against: str, error: str = "mae") -> Interval:
@@ -60,14 +74,14 @@ def error_difference(measurement: Measurement, estimator: str, against: str, err
     return Interval(*(float(row[f"{error}_diff{end}"]) for end in ("", "_low", "_high")))
 
 
-def differences(measurement: Measurement, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """For each pair (estimator, against): both differences of error as text, and whether the MAE is smaller, larger or undecided."""
+def readable_differences(measurement: Measurement, pairs: Sequence[tuple[str, str]]) -> Captioned:
+    """For each pair (estimator, against): both differences of error, and whether the MAE is smaller, larger or undecided."""
     rows = []
     for estimator, against in pairs:
         mae, mse = (error_difference(measurement, estimator, against, error) for error in ("mae", "mse"))
         word = {Word.AGREES: "smaller", Word.DISAGREES: "larger"}.get(judge_direction(-1, mae), "undecided")
         rows.append((f"{estimator} − {against}", mae.text(signed=True), mse.text(signed=True), word))
-    return pd.DataFrame(rows, columns=["comparison", "MAE", "corrected MSE", "in words"]).set_index("comparison")
+    return Captioned(pd.DataFrame(rows, columns=["comparison", "MAE", "corrected MSE", "MAE in words"]), measurement.name)
 
 
 def gain_left(measurement: Measurement, published: str, unbiased: str) -> Interval | None:
@@ -82,11 +96,11 @@ def gain_left(measurement: Measurement, published: str, unbiased: str) -> Interv
     resamples_R_P = resampled_prompts(len(errors), REPEATS, np.random.default_rng(derive_seed(0, "gain", published)))
     draws_R_4 = resamples_R_P @ errors
     gain_R, left_R = draws_R_4[:, 0] - draws_R_4[:, 1], draws_R_4[:, 2] - draws_R_4[:, 3]
-    low, high = percentile_interval(np.stack([gain_R, left_R / gain_R]), 0.95, len(errors))
-    if low[0] <= 0:
+    if percentile_interval(gain_R[None], 0.95, len(errors))[0] <= 0:
         return None
+    low, high = percentile_interval((left_R / gain_R)[None], 0.95, len(errors))
     sums = errors.sum(axis=0)
-    return Interval(float((sums[2] - sums[3]) / (sums[0] - sums[1])), float(low[1]), float(high[1]))
+    return Interval(float((sums[2] - sums[3]) / (sums[0] - sums[1])), float(low[0]), float(high[0]))
 
 
 def judge_errors(measurement: Measurement, table: int, pairs: Sequence[tuple[str, str]], block: str = "") -> list[Finding]:

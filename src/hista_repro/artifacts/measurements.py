@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from hista_repro.errors import Refused
 from hista_repro.sveb import record, score
 from hista_repro.sveb.records import read_manifest
 
@@ -14,15 +16,13 @@ from hista_repro.sveb.records import read_manifest
 class Measurement:
     """The scores of one build in one domain."""
 
+    name: str
+    """Model and problems, short; no two measurements of a page share it."""
     config: Mapping[str, Any]
     """The settings of the build (`sveb.BuildConfig`)."""
     domain: str
     scores: pd.DataFrame
     """One row per state and estimator, as `sveb.score` gives them."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.config['model']} on {self.config['problems']}"
 
     @property
     def column(self) -> str:
@@ -54,16 +54,24 @@ class Measurement:
 
 
 def measure(builds: Sequence[Mapping[str, Any]], estimators: Sequence[str], model: str = "") -> list[Measurement]:
-    """Score `estimators` on each build, making the builds that do not exist yet.
+    """Score `estimators` on each build, making the builds that do not exist yet; one measurement for each domain of a build.
 
-    With a `model`, the first build is made with that model and the others are left out.
+    With a `model`, the first build is made with that model and the others are left out. Raises `Refused` for no builds, and for two that
+    do not differ in model, problems or domain.
     """
+    if not builds:
+        raise Refused("builds is empty; give the settings of one build or more")
     if model:
         builds = [{**builds[0], "model": model}]
-    measurements = []
+    measurements: dict[str, Measurement] = {}
     for build in builds:
         folder = record(build)
         config = read_manifest(folder)["config"]
-        for domain, scores in score(folder, estimators).groupby("domain", sort=False):
-            measurements.append(Measurement(config, str(domain), scores.reset_index(drop=True)))
-    return measurements
+        name = f"{Path(config['model']).name} on {Path(config['problems']).name}"
+        scores = score(folder, estimators)
+        for domain, part in scores.groupby("domain", sort=False):
+            full_name = f"{name}, {domain}" if scores["domain"].nunique() > 1 else name
+            if full_name in measurements:
+                raise Refused(f"two builds are called {full_name!r}; builds of one page differ in model or problems")
+            measurements[full_name] = Measurement(full_name, config, str(domain), part.reset_index(drop=True))
+    return list(measurements.values())

@@ -54,7 +54,7 @@ _GREY = "#555555"
 
 
 def save_figure(figure: Figure, artifact_id: str) -> None:
-    """Write `figures/<artifact_id>.png`, `.svg` and `.pdf` to the output folder; the same figure gives the same bytes."""
+    """Write `figures/<artifact_id>.png`, `.svg` and `.pdf` to the output folder; the same figure, drawn again, gives the same bytes."""
     get_artifact(artifact_id)
     undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None, "Producer": None}}
     for kind, metadata in undated.items():
@@ -152,7 +152,7 @@ def plot_shifts(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
             for column, (name, table) in enumerate(tables.items()):
                 axis = axes[row, column]
                 _draw_shifts(axis, table)
-                axis.set_title(f"{title}\n{name}")
+                axis.set_title(f"{'' if column else title}\n{name}")  # the row's title has the width of the row
                 axis.set_xlabel("estimate − group mean" if row == len(panels) - 1 else "")
                 axis.set_ylabel("" if column else "number of states")
         handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in OUTCOMES.values()]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hista_repro.artifacts.measurements import Measurement
+from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
@@ -42,14 +43,14 @@ def shift_summary(measurement: Measurement, estimators: Sequence[str]) -> pd.Dat
     return pd.DataFrame([{"estimator": name, **_shares(shifts(measurement, name))} for name in estimators])
 
 
-def readable_shares(summary: pd.DataFrame) -> pd.DataFrame:
-    """A `shift_summary` as text."""
+def readable_shares(measurement: Measurement, summary: pd.DataFrame) -> Captioned:
+    """A `shift_summary` as a page shows it."""
     titles = {"unmoved": "unmoved", "peak": "in the fullest bin", "far": "far", "own": "far: own outcome", "sure": "far: decided"}
-    shown = {
-        title: [share_text(row[name]) if np.isnan(row[f"{name}_low"]) else _percent_interval(row, name) for _, row in summary.iterrows()]
-        for name, title in titles.items()
-    }
-    return pd.DataFrame(shown, index=summary["estimator"])
+    shown = summary[["estimator"]].copy()
+    for name, title in titles.items():
+        columns = [name, f"{name}_low", f"{name}_high"]
+        shown[title] = [_percentages(*shares) for shares in summary[columns].itertuples(index=False)]
+    return Captioned(shown, f"{measurement.size}. Shares of the states, and of the far ones.")
 
 
 def share_text(share: float) -> str:
@@ -57,8 +58,8 @@ def share_text(share: float) -> str:
     return "–" if np.isnan(share) else f"{share:.0%}"
 
 
-def _percent_interval(row: pd.Series, name: str) -> str:
-    return f"{row[name]:.0%} [{row[f'{name}_low']:.0%}, {row[f'{name}_high']:.0%}]"
+def _percentages(share: float, low: float, high: float) -> str:
+    return share_text(share) if np.isnan(low) else f"{share:.0%} [{low:.0%}, {high:.0%}]"
 
 
 def peak_difference(measurement: Measurement, estimator: str, against: str) -> Interval:

@@ -76,13 +76,12 @@ class Verdict:
         )
 
     def _repr_html_(self) -> str:
+        heads = "".join(f'<th scope="col">{name}</th>' for name in ("What the paper says", "Verdict", "Paper", "Here", "Measured on"))
         rows = "".join(
-            "<tr>"
-            + "".join(f"<td>{escape(text)}</td>" for text in (f.claim, f.setting, f.paper, f.ours))
-            + f"<td>{_badge(f.word)}</td></tr>"
+            f"<tr><td>{escape(f.claim)}</td><td>{_badge(f.word)}</td><td>{escape(f.paper)}</td><td>{escape(f.ours)}</td>"
+            f"<td>{escape(f.setting)}</td></tr>"
             for f in self.findings
         )
-        heads = "".join(f'<th scope="col">{name}</th>' for name in ("What the paper says", "Measured on", "Paper", "Here", "Verdict"))
         items = "".join(f"<li>{escape(sentence)}</li>" for sentence in self.differences)
         why = f"<p>The levels of paper and measurement must not be compared directly:</p><ul>{items}</ul>" if items else ""
         return (

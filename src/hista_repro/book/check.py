@@ -1,7 +1,6 @@
 """Is the rendered book sound? Links, anchors, headings, images, numbers, and that it needs no network."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,15 +22,14 @@ def check_book(root: Path | str | None = None) -> None:
 
 def flaws_of_pages(html: Path) -> Iterator[str]:
     """Flaws of each page below `html`, each with the page's path."""
-    for page in sorted(html.rglob("*.html")):
-        if "_static" in page.relative_to(html).parts:
-            continue
-        soup = _parse(page)
-        article = soup.find("article")
-        flaws = [*_broken_links(page, html, soup), *_needs_network(soup)]
-        if article is not None:
+    paths = [path for path in sorted(html.rglob("*.html")) if "_static" not in path.relative_to(html).parts]
+    pages = {path.resolve(): _parse(path) for path in paths}
+    anchors = {path: {tag["id"] for tag in soup.find_all(id=True)} for path, soup in pages.items()}
+    for path, soup in pages.items():
+        flaws = [*_broken_links(path, soup, html.resolve(), anchors), *_needs_network(soup)]
+        if article := soup.find("article"):
             flaws += [*_heading_flaws(article), *_silent_images(article)]
-        yield from (f"{page.relative_to(html)}: {flaw}" for flaw in flaws)
+        yield from (f"{path.relative_to(html.resolve())}: {flaw}" for flaw in flaws)
 
 
 def missing_numbers(html: Path, runs: Mapping[str, ShownRun | None]) -> Iterator[str]:
@@ -41,31 +39,25 @@ def missing_numbers(html: Path, runs: Mapping[str, ShownRun | None]) -> Iterator
             continue
         page = html / "notebooks" / f"{Path(ARTIFACTS[artifact_id].notebook).stem}.html"
         text = " ".join(_parse(page).find("article").get_text().split())
-        for name, shown in run.result.get("shown", {}).items():
+        for name, shown in run.result["shown"].items():
             if shown not in text:
                 yield f"{page.relative_to(html)}: the result's {name}, {shown!r}, is not on the page"
 
 
-@cache
 def _parse(page: Path) -> BeautifulSoup:
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
-@cache
-def _anchors(page: Path) -> frozenset[str]:
-    return frozenset(tag["id"] for tag in _parse(page).find_all(id=True))
-
-
-def _broken_links(page: Path, html: Path, soup: BeautifulSoup) -> Iterator[str]:
-    places = [(tag, tag.get("href") or tag.get("src")) for tag in soup.find_all(["a", "link", "script", "img"])]
-    for tag, place in places:
-        target = urlsplit(place or "")
+def _broken_links(page: Path, soup: BeautifulSoup, html: Path, anchors: Mapping[Path, set[str]]) -> Iterator[str]:
+    for tag in soup.find_all(["a", "link", "script", "img"]):
+        place = tag.get("href") or tag.get("src") or ""
+        target = urlsplit(place)
         if target.scheme or target.netloc or not (target.path or target.fragment):
             continue
         file = (page.parent / unquote(target.path)).resolve() if target.path else page
-        if not file.is_relative_to(html.resolve()) or not file.is_file():
+        if not file.is_relative_to(html) or not file.is_file():
             yield f"<{tag.name}> points to {place}, which does not exist"
-        elif target.fragment and file.suffix == ".html" and unquote(target.fragment) not in _anchors(file):
+        elif target.fragment and unquote(target.fragment) not in anchors.get(file, ()):
             yield f"<{tag.name}> points to {place}, and there is no such anchor"
 
 

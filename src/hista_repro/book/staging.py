@@ -88,7 +88,7 @@ def provenance_note(run: ShownRun) -> str:
         f"**Versions:** {', '.join(f'{name} {version}' for name, version in versions.items())}",
     ]
     lines = [f"*This page shows a run of the `{run.stamp['profile']}` profile of {_date(run)} on {_models(run)}. Make it again with*", ""]
-    lines += ["```", run.command, "```", ""]
+    lines += ["```text", run.command, "```", ""]
     if run.changed:
         sentence = f"After this run {_changes(run)} changed. The numbers may be others when it is made again."
         lines += ["```{admonition} Older than the code", ":class: warning", sentence, "```", ""]
@@ -110,7 +110,7 @@ def _empty_page(artifact: Artifact) -> str:
             "",
             f"Printed in {artifact.section} of the paper. **Not run here yet.** It takes {artifact.needs}:",
             "",
-            "```",
+            "```text",
             f"hista-repro run {artifact.id}",
             "```",
             "",

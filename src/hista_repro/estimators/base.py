@@ -42,8 +42,12 @@ class Estimator(ABC):
     information: Information
     reads_hidden: bool = False
     """Whether `values` asks the group for hidden states."""
+    draws: int = 0
+    """Fresh continuations of each state that `values` asks the group for."""
     learns: bool = False
-    """Whether `fit` must be called, with groups of other prompts, before `values`."""
+    """Whether `fit` must be called before `values`."""
+    sees_prompts: bool = False
+    """Whether it learns from other rollouts of the prompts that it is asked about, and not from other prompts."""
 
     @abstractmethod
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
@@ -53,7 +57,7 @@ class Estimator(ABC):
         """
 
     def fit(self, groups: Sequence[RolloutGroup]) -> Self:
-        """An estimator fitted on `groups`, which must not hold the prompts that it will be asked about."""
+        """An estimator fitted on `groups`: of prompts that it will not be asked about, or, if it `sees_prompts`, of other rollouts."""
         return self
 
     def for_length(self, tokens: int) -> Self:

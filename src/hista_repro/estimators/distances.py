@@ -6,7 +6,7 @@ reduced to blocks between ends before anything is scanned: what is stored grows 
 is taken of the minima. Every unordered pair of rollouts is multiplied once: rows of one summed, rows of the other summed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import inf
 from typing import Literal
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.blocks import Chunk, Ends, Layout
-from hista_repro.estimators.tiles import Bank, full_precision, squared_distances
+from hista_repro.estimators.tiles import Frame, full_precision, squared_distances
 from hista_repro.estimators.validation import check_finite_rows
 
 Reduction = Literal["sum", "mean"]
@@ -49,7 +49,13 @@ def prefix_min_distances(
 
 
 def pool_distances(
-    rows: Sequence[Tensor], query_ends: Ends, node_ends: Ends, *, reduction: Reduction = "sum", metric: Metric = "euclidean", own: bool = True
+    rows: Sequence[Tensor],
+    query_ends: Ends,
+    node_ends: Ends,
+    *,
+    reduction: Reduction = "sum",
+    metric: Metric = "euclidean",
+    own: bool = True,
 ) -> Tensor:
     """(Q, M): MinDistance from every query to every node of a group, both in order of rollouts.
 
@@ -64,8 +70,7 @@ def pool_distances(
         return torch.full((sum(map(len, query_ends)), sum(map(len, node_ends))), inf, device=device)
     used = [rows_R_D[: max([0, *queries, *nodes])] for rows_R_D, queries, nodes in zip(rows, query_ends, node_ends, strict=True)]
     with full_precision(device):
-        bank = Bank.of(used, unit=metric == "cosine")
-        layout = Layout.of(bank, query_ends, node_ends)
+        layout = Layout.of(Frame.of(used, unit=metric == "cosine"), used, query_ends, node_ends)
         distances = _block_distances(layout, reduction, own)
         return distances[layout.numbers(query_ends)][:, layout.numbers(node_ends)]
 
@@ -77,29 +82,28 @@ def _block_distances(layout: Layout, reduction: Reduction, own: bool) -> Tensor:
     """
     querying, total = layout.chunks[layout.querying - 1].blocks.stop, layout.chunks[-1].blocks.stop
     distances = torch.full((querying + 1, total + 1), inf, device=layout.chunks[0].lengths_C_B.device)
-    for number, chunk in enumerate(layout.chunks[: layout.querying]):
-        for c in range(len(chunk.lengths_C_B)):
-            one = chunk[c : c + 1]
-            for others in (chunk[c if own else c + 1 :], *layout.chunks[number + 1 :]):
-                over_one, over_others = _prefix_sums(one, others)
-                length_B, lengths_C_B_1 = one.lengths_C_B[0], others.lengths_C_B[:, :, None]
-                if reduction == "mean":
-                    over_one, over_others = over_one / length_B, over_others / lengths_C_B_1
-                from_one = torch.where(length_B >= lengths_C_B_1, over_one, over_others)
-                distances[one.blocks, others.blocks] = from_one.flatten(0, 1).T
-                if others.blocks.stop <= querying:
-                    from_others = torch.where(lengths_C_B_1 >= length_B, over_others, over_one)
-                    distances[others.blocks, one.blocks] = from_others.flatten(0, 1)
+    for one, others in layout.pairs(own):
+        over_one, over_others = _prefix_sums(one, others, layout.frame.distance)
+        length_B_1_1, lengths_C_B = one.lengths_C_B[0, :, None, None], others.lengths_C_B
+        if reduction == "mean":
+            over_one, over_others = over_one / length_B_1_1, over_others / lengths_C_B
+        from_one = torch.where(length_B_1_1 >= lengths_C_B, over_one, over_others)
+        distances[one.blocks, others.blocks] = from_one.flatten(1)
+        if others.blocks.stop <= querying:
+            from_others = torch.where(lengths_C_B >= length_B_1_1, over_others, over_one)
+            distances[others.blocks, one.blocks] = from_others.flatten(1).T
     return distances
 
 
-def _prefix_sums(one: Chunk, others: Chunk) -> tuple[Tensor, Tensor]:
+def _prefix_sums(one: Chunk, others: Chunk, distance: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """Distances to the nearest row, summed over the rows of `one` (a chunk of one rollout) and over the rows of `others`.
 
-    Both (C, B_others, B_one), for every pair of prefixes that end with a block.
+    Both (B_one, C, B_others), for every pair of prefixes that end with a block. Summed in float64, so that pairs of equal content get
+    equal distances whichever way round they are taken.
     """
-    distance = one.rows.bank.distance
-    tile = squared_distances(others.rows, one.rows).squeeze(3)  # (C, S, B_others, S, B_one)
-    to_one = distance(tile.amin(dim=3).cummin(dim=3).values) * others.counted_C_S_B[..., None]
-    to_others = distance(tile.amin(dim=1).cummin(dim=1).values) * one.counted_C_S_B[0]
-    return to_others.sum(dim=2, dtype=torch.float64).cumsum(dim=2).float(), to_one.sum(dim=1, dtype=torch.float64).cumsum(dim=1).float()
+    tile = squared_distances(one.rows, others.rows).squeeze(1)  # (S, B_one, S, C, B_others)
+    to_one = distance(tile.amin(dim=0).cummin(dim=0).values) * others.counted_S_C_B
+    to_others = distance(tile.amin(dim=2).cummin(dim=3).values) * one.counted_S_C_B[:, 0, :, None, None]
+    over_one = to_others.sum(dim=0, dtype=torch.float64).cumsum(dim=0)
+    over_others = to_one.sum(dim=1, dtype=torch.float64).cumsum(dim=2)
+    return over_one.float(), over_others.float()

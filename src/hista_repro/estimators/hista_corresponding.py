@@ -6,7 +6,9 @@ counts: the rows beyond the shorter's end are compared with the shorter's last r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import inf
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from torch.nn.functional import pad
 from hista_repro.estimators.hista import Hista
 from hista_repro.estimators.node_kernel import smoothed_rows
 from hista_repro.estimators.nodes import Prefixes
-from hista_repro.estimators.tiles import Bank, full_precision, squared_distances
+from hista_repro.estimators.tiles import Frame, Rows, full_precision, squared_distances
 from hista_repro.rollouts.group import RolloutGroup
 
 
@@ -36,37 +38,56 @@ def corresponding_distances(rows: Sequence[Tensor], queries: Sequence[Sequence[i
     if not len(node.rows_S) or not query.rows_S.any():
         return torch.full((len(query.rows_S), len(node.rows_S)), inf, device=device)
     with full_precision(device):
-        bank = Bank.of(rows)
-        parts = [_from_rollout(bank, rows, i, query.rows_S[query.owner_S == i], node) for i in range(len(rows))]
-    return torch.cat(parts).float().masked_fill(query.rows_S[:, None] == 0, inf)
+        pooled = _Pooled.of(rows)
+        parts = [pooled.distances(i, query.rows_S[query.owner_S == i], node) for i in range(len(rows))]
+    return torch.cat(parts).masked_fill(query.rows_S[:, None] == 0, inf)
 
 
-def _from_rollout(bank: Bank, rows: Sequence[Tensor], i: int, lengths_Q: Tensor, node: Prefixes) -> Tensor:
-    """(Q_i, M), in float64: the distances of the prefixes of rollout i that are `lengths_Q` rows long."""
-    if not lengths_Q.any():
-        return torch.full((len(lengths_Q), len(node.rows_S)), inf, dtype=torch.float64, device=lengths_Q.device)
-    offsets_G = torch.tensor(bank.offsets, device=lengths_Q.device)
-    starts_M = offsets_G[node.owner_S]
-    own_R = torch.arange(len(rows[i]), device=lengths_Q.device) + bank.offsets[i]
-    to_last_of_node_R_M = _summed(bank, own_R, starts_M + node.rows_S - 1, dim=0)
-    from_last_of_query_Q_R = _summed(bank, own_R[lengths_Q - 1], torch.arange(len(bank.rows_R_D) - 1, device=lengths_Q.device), dim=1)
-    longest = max(len(other) for other in rows)
-    common = [(rows[i][: len(other)] - other[: len(rows[i])]).norm(dim=1).double().cumsum(dim=0) for other in rows]
-    common_G_R = torch.stack([pad(sums, (1, longest - len(sums))) for sums in common])
+@dataclass(frozen=True)
+class _Pooled:
+    """All rows of a group under one another."""
 
-    lengths_Q_1 = lengths_Q[:, None]
-    shared_Q_M = torch.minimum(lengths_Q_1, node.rows_S)
-    nodes_M = torch.arange(len(starts_M), device=lengths_Q.device)
-    queries_Q_1 = torch.arange(len(lengths_Q), device=lengths_Q.device)[:, None]
-    longer_query = to_last_of_node_R_M[lengths_Q_1, nodes_M] - to_last_of_node_R_M[shared_Q_M, nodes_M]
-    longer_node = from_last_of_query_Q_R[queries_Q_1, starts_M + node.rows_S] - from_last_of_query_Q_R[queries_Q_1, starts_M + shared_Q_M]
-    return common_G_R[node.owner_S, shared_Q_M] + longer_query + longer_node
+    frame: Frame
+    rows: Rows  # (R,)
+    starts_G: Tensor  # where the rows of each rollout begin
+    lengths: list[int]
 
+    @classmethod
+    def of(cls, rows: Sequence[Tensor]) -> Self:
+        frame, lengths = Frame.of(rows), [len(rows_R_D) for rows_R_D in rows]
+        starts_G = torch.tensor([0, *accumulate(lengths)][:-1], device=rows[0].device)
+        return cls(frame, Rows.of(frame.bring(torch.cat(list(rows))), frame), starts_G, lengths)
 
-def _summed(bank: Bank, x: Tensor, y: Tensor, dim: int) -> Tensor:
-    """Running sums along `dim` of the distances between rows x and y of the bank, with a zero in front."""
-    distances = bank.distance(squared_distances(bank.select(x), bank.select(y)))
-    return pad(distances.double().cumsum(dim=dim), (1, 0) if dim == 1 else (0, 0, 1, 0))
+    def distances(self, i: int, lengths_Q: Tensor, node: Prefixes) -> Tensor:
+        """(Q_i, M): the distances of the prefixes of rollout i that are `lengths_Q` rows long."""
+        if not lengths_Q.any():
+            return torch.full((len(lengths_Q), len(node.rows_S)), inf, device=lengths_Q.device)
+        own_R = self.starts_G[i] + torch.arange(self.lengths[i], device=lengths_Q.device)
+        starts_M = self.starts_G[node.owner_S]
+        to_last_of_node_R_M = self._running_sums(own_R, starts_M + node.rows_S - 1, dim=0)
+        from_last_of_query_Q_R = self._running_sums(own_R[lengths_Q - 1], slice(None), dim=1)
+        lengths_Q_1 = lengths_Q[:, None]
+        shared_Q_M = torch.minimum(lengths_Q_1, node.rows_S)
+        at_same_position = self._same_position(i)[node.owner_S, shared_Q_M]
+        beyond_node = to_last_of_node_R_M.gather(0, lengths_Q_1.expand_as(shared_Q_M)) - to_last_of_node_R_M.gather(0, shared_Q_M)
+        beyond_query = from_last_of_query_Q_R.gather(1, (starts_M + node.rows_S).expand_as(shared_Q_M))
+        beyond_query -= from_last_of_query_Q_R.gather(1, starts_M + shared_Q_M)
+        return (at_same_position + beyond_node + beyond_query).float()
+
+    def _running_sums(self, x: Tensor, y: Tensor | slice, dim: int) -> Tensor:
+        """Float64 sums along `dim` of the distances between rows x and y, a zero in front."""
+        distances = self.frame.distance(squared_distances(self.rows[x], self.rows[y]))
+        return pad(distances.double().cumsum(dim=dim), (1, 0) if dim == 1 else (0, 0, 1, 0))
+
+    def _same_position(self, i: int) -> Tensor:
+        """(G, longest + 1): the sums of the distances between the first 0, 1, 2, ... rows of rollout i and of every other."""
+        own_R_D = self.rows.brought[self.starts_G[i] :][: self.lengths[i]]
+        sums = []
+        for start, length in zip(self.starts_G.tolist(), self.lengths, strict=True):
+            both = min(length, len(own_R_D))
+            squared_R = (own_R_D[:both] - self.rows.brought[start : start + both]).square().sum(dim=1)
+            sums.append(pad(self.frame.distance(squared_R).double().cumsum(dim=0), (1, max(self.lengths) - both)))
+        return torch.stack(sums)
 
 
 ESTIMATORS = [CorrespondingHista()]

@@ -71,8 +71,8 @@ def released_values(
     inner = [lengths[1:-1] for lengths in nodes]
     neighbours_Q = torch.tensor([k for lengths in inner for k in neighbour_schedule(len(lengths), neighbours)], dtype=torch.long)
     rows = [released_rows(hidden_T_D, alpha, interval) for hidden_T_D in hidden]
-    values = _nearest_nodes(rows, inner, nodes, rewards_G, neighbours_Q, reduction)
-    return [torch.cat([rewards_G.mean()[None], values[i], rewards_G[i][None]]) for i in range(len(hidden))]
+    inner_values, group_mean = _nearest_nodes(rows, inner, nodes, rewards_G, neighbours_Q, reduction), _group_mean(rewards_G)
+    return [torch.stack([group_mean, *values, reward]) for values, reward in zip(inner_values, rewards_G, strict=True)]
 
 
 def released_advantages(
@@ -123,6 +123,11 @@ def _nearest_nodes(
     return list(values_Q.to(rewards_G.device).split([len(lengths) for lengths in queries]))
 
 
+def _group_mean(rewards_G: Tensor) -> Tensor:
+    """Taken in float64, so that equal rewards give exactly that reward."""
+    return rewards_G.cpu().double().mean().to(rewards_G)
+
+
 @dataclass(frozen=True)
 class ReleasedHista(Estimator):
     """Hista as the released code has it in SVEB.
@@ -168,7 +173,7 @@ class ReleasedHista(Estimator):
         of_nodes = _nearest_nodes(rows, queries, nodes, group.rewards_G, neighbours_Q, "mean")
         result = []
         for i, numbers in enumerate(before):
-            value_of = {-1: group.rewards_G.mean(), **dict(zip(asked[i], of_nodes[i], strict=True))}
+            value_of = {-1: _group_mean(group.rewards_G), **dict(zip(asked[i], of_nodes[i], strict=True))}
             result.append(torch.stack([value_of[number] for number in numbers]) if numbers else of_nodes[i].new_zeros(0))
         return result
 

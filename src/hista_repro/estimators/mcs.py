@@ -18,17 +18,18 @@ from hista_repro.rollouts.group import RolloutGroup
 class MonteCarlo(Estimator):
     """MCS@k."""
 
-    k: int
+    draws: int
+    """k, the number of continuations."""
 
     information = Information.EXTRA_SAMPLES
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k must be 1 continuation or more, not {self.k}")
+        if self.draws < 1:
+            raise ValueError(f"draws must be 1 continuation or more, not {self.draws}")
 
     @property
     def name(self) -> str:
-        return f"mcs-{self.k}"
+        return f"mcs-{self.draws}"
 
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         check_positions(group, positions)
@@ -36,7 +37,7 @@ class MonteCarlo(Estimator):
             raise ValueError(f"continue_from is None for prompt {group.prompt_id!r}, and {self.name} samples continuations")
         result = []
         for i, tokens in enumerate(positions):
-            means = [group.continue_from(i, t, self.k).double().mean() for t in tokens]
+            means = [group.continue_from(i, t, self.draws).double().mean() for t in tokens]
             result.append(torch.tensor(means, dtype=torch.float32))
         return result
 

@@ -5,8 +5,8 @@ from math import inf
 import torch
 from torch import Tensor
 
-_TIE = 1e-6
-"""Relative difference below which two distances count as equal: what is left of float32 after a sum over rows."""
+_TIE = 2 * torch.finfo(torch.float32).eps
+"""Relative difference below which two distances count as equal: nodes of the same content may differ by rounding."""
 _ENTRIES_AT_ONCE = 2**24
 
 
@@ -23,9 +23,13 @@ def nearest_average(distances_Q_M: Tensor, rewards: Tensor, neighbours: int | Te
         return fallback_Q.float()
     k_Q = torch.as_tensor(neighbours, device=distances_Q_M.device).clamp(max=nodes).expand(queries)
     rewards_Q_M = rewards.to(distances_Q_M).expand(queries, nodes)
+    values_Q = fallback_Q.to(distances_Q_M).clone()
     at_once = max(1, _ENTRIES_AT_ONCE // nodes)
-    parts = zip(*(rows.split(at_once) for rows in (distances_Q_M, rewards_Q_M, k_Q, fallback_Q.to(distances_Q_M))), strict=True)
-    return torch.cat([weighted_mean(inverse_distance_weights(distances, k), rewards, fallback) for distances, rewards, k, fallback in parts])
+    for start in range(0, queries, at_once):
+        part = slice(start, start + at_once)
+        weights = inverse_distance_weights(distances_Q_M[part], k_Q[part])
+        values_Q[part] = weighted_mean(weights, rewards_Q_M[part], values_Q[part])
+    return values_Q
 
 
 def inverse_distance_weights(distances_Q_M: Tensor, k_Q: Tensor) -> Tensor:

@@ -39,8 +39,10 @@ def moving_average(hidden_T_D: Tensor, alpha: float, *, first: int, interval: in
     for age in range(interval):
         row = 0 if age < first else 1  # the first row that has a token of this age
         average_R_D[row:].add_(tokens_T_D[first - 1 - age + row * interval :: interval], alpha=(1 - alpha) * alpha**age)
-    decay, step = alpha**interval, 1
+    decay, step, spare_R_D = alpha**interval, 1, torch.empty_like(average_R_D)
     while step < rows and decay > _NEGLIGIBLE:
-        average_R_D[step:] = torch.add(average_R_D[step:], average_R_D[:-step], alpha=decay)
+        spare_R_D[:step] = average_R_D[:step]
+        torch.add(average_R_D[step:], average_R_D[:-step], alpha=decay, out=spare_R_D[step:])
+        average_R_D, spare_R_D = spare_R_D, average_R_D
         decay, step = decay**2, 2 * step
     return average_R_D

@@ -6,9 +6,9 @@ first, which takes away what they all share, and entries that are still small be
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Self
+from dataclasses import dataclass, replace
+from math import frexp
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -32,67 +32,68 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Bank:
-    """The rows of a group under one another, scaled by a power of two so that no square overflows; the last row is their mean."""
+class Frame:
+    """What the rows of a group are measured in: scaled so that no square overflows or vanishes, and around their mean."""
 
-    rows_R_D: Tensor
-    scale: Tensor
-    offsets: tuple[int, ...]
-    """Where the rows of each rollout begin."""
+    scale: float
+    """A power of two; 1 unless the rows are of extreme magnitude."""
+    centre_D: Tensor  # scaled
     unit: bool
-    """Whether every row was brought to length 1, for distances 1 - cos."""
+    """Whether rows are taken as directions, for distances 1 - cos."""
 
     @classmethod
     def of(cls, rows: Sequence[Tensor], *, unit: bool = False) -> Self:
-        """The bank of `rows`, one (R_i, D) tensor of any floating type per rollout, with one row at least in all."""
-        offsets = [0, *accumulate(map(len, rows))]
-        bank_R_D = torch.empty(offsets[-1] + 1, rows[0].shape[1], device=rows[0].device)
-        torch.cat([rows_R_D.float() for rows_R_D in rows], out=bank_R_D[:-1])
-        scale = _power_of_two(torch.stack(bank_R_D[:-1].aminmax()))
-        bank_R_D[:-1] *= scale
-        if unit:
-            bank_R_D[:-1] *= _power_of_two(bank_R_D[:-1], dim=1)
-            bank_R_D[:-1] = normalize(bank_R_D[:-1], dim=1)
-        bank_R_D[-1] = bank_R_D[:-1].mean(dim=0)
-        return cls(bank_R_D, scale, tuple(offsets[:-1]), unit)
+        """The frame of `rows`, (R_i, D) tensors of any floating type with one row at least in all."""
+        rows = [rows_R_D for rows_R_D in rows if len(rows_R_D)]
+        largest = float(torch.stack([torch.stack(rows_R_D.aminmax()).abs().amax() for rows_R_D in rows]).amax())
+        ordinary = largest == 0 or 1e-12 < largest < 1e12
+        frame = cls(1.0 if ordinary else 2.0 ** -frexp(largest)[1], torch.zeros(rows[0].shape[1], device=rows[0].device), unit)
+        share = torch.full_like(frame.centre_D[0], 1 / sum(map(len, rows)))
+        return replace(frame, centre_D=sum(share.expand(len(rows_R_D)) @ frame.bring(rows_R_D) for rows_R_D in rows))
+
+    def bring(self, rows: Tensor) -> Tensor:
+        """`rows` (..., D) in float32, scaled, and brought to length 1 where only directions count."""
+        scaled = rows.float() if self.scale == 1 else rows.float() * self.scale
+        if not self.unit:
+            return scaled
+        largest = scaled.abs().amax(dim=-1, keepdim=True)
+        return normalize(scaled / largest.where(largest > 0, 1.0), dim=-1)
 
     def distance(self, squared: Tensor) -> Tensor:
-        """The distances that belong to entries of `squared_distances`."""
-        return squared.clamp_min(0) / 2 if self.unit else squared.clamp_min(0).sqrt() / self.scale
-
-    def select(self, source: Tensor) -> "Rows":
-        """The rows with the given indices (any shape); -1 is a row of zeros."""
-        centred = self.rows_R_D[source] - self.rows_R_D[-1]
-        return Rows(self, source, centred, centred.square().sum(dim=-1))
+        """The distances that belong to squared distances of rows in this frame."""
+        if self.unit:
+            return squared / 2
+        return squared.sqrt() if self.scale == 1 else squared.sqrt() / self.scale
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a bank, centred on its mean."""
+    """Rows in a frame: as they are, around its centre, and the squared norms of the latter."""
 
-    bank: Bank
-    source: Tensor  # (...,) index into the bank
+    brought: Tensor  # (..., D)
     centred: Tensor  # (..., D)
-    norms: Tensor  # (...,) squared
+    norms: Tensor  # (...,)
 
-    def __getitem__(self, index: slice) -> Self:
-        return Rows(self.bank, self.source[index], self.centred[index], self.norms[index])
+    @classmethod
+    def of(cls, brought: Tensor, frame: Frame) -> Self:
+        """`brought` holds rows that `frame` has brought."""
+        centred = brought - frame.centre_D
+        return cls(brought, centred, torch.linalg.vector_norm(centred, dim=-1).square())
+
+    def __getitem__(self, index: Any) -> Self:
+        return Rows(self.brought[index], self.centred[index].contiguous(), self.norms[index])
 
 
 def squared_distances(x: Rows, y: Rows) -> Tensor:
-    """(*x.shape, *y.shape): the scaled squared distance between every row of x and every row of y; exactly zero for equal rows."""
+    """(*x.shape, *y.shape): the squared distance between every row of x and every row of y; exactly zero for equal rows."""
     depth = x.centred.shape[-1]
     norms = x.norms.flatten()[:, None] + y.norms.flatten()
-    tile = torch.addmm(norms, x.centred.reshape(-1, depth), y.centred.reshape(-1, depth).T, alpha=-2)
-    close = tile < norms.mul_(_CLOSE)
-    bank_R_D, x_source, y_source = x.bank.rows_R_D, x.source.flatten(), y.source.flatten()
-    for pairs in close.nonzero().split(_SUBTRACTED_AT_ONCE):
-        i, j = pairs.unbind(dim=1)
-        tile[i, j] = (bank_R_D[x_source[i]] - bank_R_D[y_source[j]]).square().sum(dim=1)
+    tile = x.centred.reshape(-1, depth) @ y.centred.reshape(-1, depth).T
+    torch.add(norms, tile, alpha=-2, out=tile)
+    margin = torch.add(tile, norms, alpha=-_CLOSE, out=norms)
+    if margin.numel() and margin.amin() < 0:
+        x_rows, y_rows = x.brought.reshape(-1, depth), y.brought.reshape(-1, depth)
+        for pairs in (margin < 0).nonzero().split(_SUBTRACTED_AT_ONCE):
+            i, j = pairs.unbind(dim=1)
+            tile[i, j] = (x_rows.index_select(0, i) - y_rows.index_select(0, j)).square().sum(dim=1)
     return tile.view(*x.norms.shape, *y.norms.shape)
-
-
-def _power_of_two(values: Tensor, dim: int | None = None) -> Tensor:
-    """What brings the largest magnitude of `values` into [1/2, 1), exactly; along `dim`, which is kept, or over everything."""
-    largest = values.abs().amax() if dim is None else values.abs().amax(dim=dim, keepdim=True)
-    return torch.ldexp(torch.ones_like(largest), -torch.frexp(largest).exponent)

@@ -33,12 +33,12 @@ def resolve_model(name: str) -> Path:
     if name == "smollm2-135m":
         return smollm2_folder()
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         if not (folder / "config.json").is_file():
             raise Refused(f"the folder {name} holds no config.json, so it is no model; name a folder saved by transformers")
         return folder.resolve()
     if not _HUB_ID.fullmatch(name):
-        raise Refused(f"there is no model folder {name}; name a folder, a hub id, or one of {', '.join(BUNDLED)}")
+        raise Refused(f"there is no model folder {name!r}; name a folder, a hub id, or one of {', '.join(BUNDLED)}")
     return _download(name)
 
 

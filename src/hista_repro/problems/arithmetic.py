@@ -15,9 +15,9 @@ from itertools import islice
 from hista_repro.problems.problem import Problem
 from hista_repro.seeding import derive_seed
 
-STEPS_TERMS = (7, 8, 9)
+STEPS_TERMS = (8, 9, 10)
 """Numbers of terms of an `arithmetic-steps` problem, equally likely."""
-STEPS_LARGEST = 30
+STEPS_LARGEST = 20
 """Terms of an `arithmetic-steps` problem are drawn from 1 to this."""
 WORKED_EXAMPLES = ((9, 2, 3), (4, 7, 5), (8, 8, 1), (3, 5, 9), (6, 2, 7), (1, 9, 4), (7, 6, 6), (5, 3, 8))
 """The sums that a worked prompt shows with their answers; never asked as problems."""

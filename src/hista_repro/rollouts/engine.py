@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from hista_repro.rollouts.group import HiddenStates
@@ -57,3 +58,6 @@ class Engine(Protocol):
 
     def hidden_states(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], layer: int) -> HiddenStates:
         """Hidden states of `layer` for a prompt and its completions, float32 on the CPU."""
+
+    def entropies(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float) -> tuple[Tensor, ...]:
+        """G tensors (T_i,): entropy in nats of the distribution, at `temperature`, from which each completion token was drawn."""

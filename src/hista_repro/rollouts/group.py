@@ -32,8 +32,13 @@ class RolloutGroup:
     completions: tuple[str, ...]
     token_ends: tuple[Sequence[int], ...]
     rewards_G: Tensor
+    prompt_token_ids: Sequence[int] | None = None
+    token_ids: tuple[Sequence[int], ...] | None = None
+    """Tokens of the prompt and of each completion (without the end-of-sequence token), for estimators that run a model of their own."""
     hidden_of: Callable[[int], HiddenStates] | None = None
     """layer -> hidden states. Layer -1 is the last, after the final norm; 0 the embeddings; 1..L after each block (as in transformers)."""
+    entropies_of: Callable[[], tuple[Tensor, ...]] | None = None
+    """-> G tensors (T_i,): entropy in nats of the policy's distribution from which each completion token was drawn."""
     continue_from: Callable[[int, int, int], Tensor] | None = None
     """(i, t, k) -> (k,) rewards of k fresh continuations of state (i, t), drawn apart from any reference."""
 
@@ -66,3 +71,9 @@ class RolloutGroup:
         if self.hidden_of is None:
             raise ValueError(f"the group of prompt {self.prompt_id!r} carries no hidden states")
         return self.hidden_of(layer)
+
+    def entropies(self) -> tuple[Tensor, ...]:
+        """Entropies of the completion tokens; raises `ValueError` where the group carries none."""
+        if self.entropies_of is None:
+            raise ValueError(f"the group of prompt {self.prompt_id!r} carries no entropies")
+        return self.entropies_of()

@@ -79,6 +79,18 @@ class TransformersEngine:
                 found[i] = hidden[row, : len(completions[i])].clone()
         return HiddenStates(prompt_T_D, tuple(found))
 
+    @torch.inference_mode()
+    def entropies(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float) -> tuple[Tensor, ...]:
+        """See `Engine.entropies`."""
+        hidden = self.hidden_states(prompt, completions)
+        head = self.model.get_output_embeddings()
+        found = []
+        for rows_T_D in hidden.completions:
+            before_T_D = torch.cat([hidden.prompt_T_D[-1:], rows_T_D[:-1]]) if len(rows_T_D) else rows_T_D
+            logits_T_V = head(before_T_D.to(self.device, head.weight.dtype)).float() / temperature
+            found.append(torch.distributions.Categorical(logits=logits_T_V).entropy().cpu())
+        return tuple(found)
+
     def _prefix(self, ids: Tensor, layer: int = -1) -> tuple[DynamicCache, Tensor]:
         """The cache of a prefix `ids` (1, P), and its hidden states of `layer` (P, D)."""
         cache = DynamicCache(config=self.model.config)

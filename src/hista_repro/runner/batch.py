@@ -64,7 +64,7 @@ def run(
     `runs/<profile>` of the checkout). An artifact whose last run is done and whose notebook, parameters, source and inputs are the same
     is skipped, unless `force`. Interrupt, terminate and hang-up signals stop the batch; what is done by then is kept.
 
-    Raises `Refused`, before anything is written, for a request that cannot be met.
+    Raises `Refused`, before anything is written, for a request that cannot be met, and `WorkFailed` where the folder cannot be kept.
     """
     if jobs < 1:
         raise Refused(f"jobs must be at least 1, not {jobs}")
@@ -90,6 +90,7 @@ class _Batch:
         self.timeout_seconds = timeout_seconds
         self.execute = execute
         self.stop = stop
+        self.left = 0
         self.counting = threading.Lock()
         self.provenance = describe()
         self.places = {
@@ -110,7 +111,7 @@ class _Batch:
                 made = pool.map(self._make, [task for task in tasks if task.artifact.id not in fresh])
                 return [fresh.get(task.artifact.id) or next(made) for task in tasks]
         except OSError as problem:
-            raise WorkFailed(f"cannot write to {self.folder.path}: {problem.strerror or problem}") from problem
+            raise WorkFailed(_in_words(problem)) from problem
         finally:
             self.folder.clear_staging()
 
@@ -134,7 +135,7 @@ class _Batch:
             outcome, outputs = self._settle(task, job, stamp, self.execute(job, self.stop))
             self._record(_last_stamp(stamp, outcome, outputs))
         except OSError as problem:
-            outcome = Outcome(artifact.id, "failed", error=f"cannot write to {self.folder.path}: {problem.strerror or problem}")
+            outcome = Outcome(artifact.id, "failed", error=_in_words(problem))
             with suppress(OSError):  # then the file goes on to say "running", and is found abandoned
                 self._record(_last_stamp(stamp, outcome, []))
         self._say_end(outcome)
@@ -149,8 +150,8 @@ class _Batch:
             notebook = read_notebook(job.executed)
         except Refused:  # stopped while papermill wrote it, or before
             return Outcome(task.artifact.id, "failed", seconds, execution.error or "papermill left no notebook"), []
-        error = error_in(notebook) or execution.error or failure_of(notebook)
         scrub(notebook, {job.out: "$HISTA_REPRO_OUT"} | self.places)
+        error = error_in(notebook) or execution.error or failure_of(notebook)
         if error:
             self.folder.keep_failed(name, notebook)
             return Outcome(task.artifact.id, "failed", seconds, error, self.folder.path / "failed" / name), []
@@ -200,6 +201,10 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _in_words(problem: OSError) -> str:
+    return f"{problem.strerror or problem} ({problem.filename})" if problem.filename else str(problem)
 
 
 def _now() -> str:

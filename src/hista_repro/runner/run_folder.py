@@ -71,8 +71,9 @@ class RunFolder:
 
     def read_log(self) -> list[dict[str, Any]]:
         """The events of the log, oldest first, without lines that a kill tore."""
+        path = self.path / "log.jsonl"
         events = []
-        for line in self._log_lines():
+        for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
                 events.append(json.loads(line))
             except json.JSONDecodeError:
@@ -101,7 +102,3 @@ class RunFolder:
 
     def _stamp_path(self, artifact_id: str) -> Path:
         return self.path / "status" / f"{artifact_id}.json"
-
-    def _log_lines(self) -> list[bytes]:
-        path = self.path / "log.jsonl"
-        return path.read_bytes().splitlines() if path.exists() else []

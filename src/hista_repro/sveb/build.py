@@ -1,12 +1,13 @@
 """Making the benchmark: problems -> rollouts -> states -> reference values (section 4.1 of the paper).
 
-Four tables are gathered one after the other, each from units of about one sampling batch. A unit's random numbers depend on its name and
+Tables are gathered one after the other, each from units of about one sampling batch. A unit's random numbers depend on its name and
 on the seed alone, so it does not matter which units an earlier run finished, nor who samples them.
 """
 
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -83,9 +84,11 @@ class _Builder:
             )
 
     def run(self, folder: Path) -> dict[str, Any]:
-        """Gather the four tables; what the manifest says of them."""
+        """Gather the tables; what the manifest says of them."""
         config = self.config
-        problems = self._gather(folder, "problems", list(self.problems), config.screen, self._screen, "screening problems")
+        screen = partial(self._roll_out, "screening", config.screen)
+        screening = self._gather(folder, "screening", list(self.problems), config.screen, screen, "screening problems")
+        problems = gather(folder, "problems", [screening], self._judge)
         kept = problems[problems.kept]
         if kept.empty:
             raise WorkFailed(
@@ -93,35 +96,64 @@ class _Builder:
                 f"(lowest {problems.correct.min()}/{config.screen}, highest {problems.correct.max()}/{config.screen}); "
                 "choose other problems, another model or temperature, in another folder"
             )
-        rollouts = self._gather(folder, "rollouts", list(kept.problem_id), config.group_size, self._roll_out, "sampling rollouts")
-        gather(folder, "states", [rollouts], self._cut, lambda _: None)
-        states = self._states(folder, rollouts)
+        roll_out = partial(self._roll_out, "rollouts", config.group_size)
+        rollouts = self._gather(folder, "rollouts", list(kept.problem_id), config.group_size, roll_out, "sampling rollouts")
+        states = gather(folder, "states", [rollouts], self._cut)
         each = config.references + config.draws
-        references = self._gather(folder, "references", states, each, self._continue, "sampling references")
+        references = self._gather(
+            folder, "references", _tokens_of(states, rollouts), each, self._continue, "sampling references", rows_per_item=1
+        )
         return _summary(config, problems, rollouts, references)
 
-    def _gather(self, folder: Path, name: str, items: list, rows_each: int, make: Callable[[list], list[Row]], what: str) -> pd.DataFrame:
-        """The table `name`, made in units of about one sampling batch of `items`, each of which takes `rows_each` completions."""
-        size = max(1, self.config.batch_tokens // (self.config.max_tokens * rows_each))
+    def _gather(
+        self,
+        folder: Path,
+        name: str,
+        items: list,
+        completions_each: int,
+        make: Callable[[list], list[Row]],
+        what: str,
+        *,
+        rows_per_item: int | None = None,
+    ) -> pd.DataFrame:
+        """The table `name`, made in units of about one sampling batch of `items`, each of which takes `completions_each` completions and
+        gives as many rows, or `rows_per_item`."""
+        size = max(1, self.config.batch_tokens // (self.config.max_tokens * completions_each))
         units = [items[start : start + size] for start in range(0, len(items), size)]
-        scale = 1 if name == "rollouts" else rows_each
-        with progress(len(items) * rows_each, what, unit="completions") as bar:
+        scale = completions_each // (rows_per_item or completions_each)
+        with progress(len(items) * completions_each, what, unit="completions") as bar:
             return gather(folder, name, units, make, lambda rows: bar.update(rows * scale))
 
     def _sample(self, stage: str, names: Sequence[str], requests: Sequence[Request]) -> list[Completion]:
         seed = derive_seed(self.config.seed, stage, names[0])
         return self.engine.sample(requests, temperature=self.config.temperature, stop=self.stop, seed=seed)
 
-    def _screen(self, names: list[str]) -> list[Row]:
-        """Accuracy of each problem, from rollouts of its own: those of the group would be selected by their rewards."""
-        config = self.config
-        requests = [Request(self.encoded[name], config.max_tokens) for name in names for _ in range(config.screen)]
-        completions = self._sample("screen", names, requests)
+    def _roll_out(self, stage: str, count: int, names: list[str]) -> list[Row]:
+        requests = [Request(self.encoded[name], self.config.max_tokens) for name in names for _ in range(count)]
         rows = []
-        for number, name in enumerate(names):
-            mine = completions[number * config.screen : (number + 1) * config.screen]
+        for number, completion in enumerate(self._sample(stage, names, requests)):
+            name = names[number // count]
+            outcome = grade(self.problems[name], completion.text)
+            rows.append(
+                {
+                    "problem_id": name,
+                    "sample": number % count,
+                    "token_ids": completion.token_ids,
+                    "token_ends": completion.token_ends,
+                    "text": completion.text,
+                    "outcome": outcome.value,
+                    "reward": float(outcome is Outcome.CORRECT),
+                    "finish_reason": completion.finish_reason,
+                }
+            )
+        return rows
+
+    def _judge(self, screening: pd.DataFrame) -> list[Row]:
+        """Which problems are kept, by rollouts of their own: those of the group would be selected by their rewards."""
+        rows = []
+        for name, group in screening.groupby("problem_id", sort=False):
             problem = self.problems[name]
-            correct = sum(grade(problem, completion.text) is Outcome.CORRECT for completion in mine)
+            accuracy = group.reward.mean()
             rows.append(
                 {
                     "problem_id": name,
@@ -131,31 +163,10 @@ class _Builder:
                     "answer": problem.answer,
                     "prompt": self.prompts[name].text,
                     "prompt_token_ids": self.encoded[name],
-                    "screened": config.screen,
-                    "correct": correct,
-                    "median_tokens": median(len(completion.token_ids) for completion in mine),
-                    "kept": config.min_accuracy <= correct / config.screen <= config.max_accuracy,
-                }
-            )
-        return rows
-
-    def _roll_out(self, names: list[str]) -> list[Row]:
-        config = self.config
-        requests = [Request(self.encoded[name], config.max_tokens) for name in names for _ in range(config.group_size)]
-        rows = []
-        for number, completion in enumerate(self._sample("rollouts", names, requests)):
-            name = names[number // config.group_size]
-            outcome = grade(self.problems[name], completion.text)
-            rows.append(
-                {
-                    "problem_id": name,
-                    "sample": number % config.group_size,
-                    "token_ids": completion.token_ids,
-                    "token_ends": completion.token_ends,
-                    "text": completion.text,
-                    "outcome": outcome.value,
-                    "reward": float(outcome is Outcome.CORRECT),
-                    "finish_reason": completion.finish_reason,
+                    "screened": len(group),
+                    "correct": int(group.reward.sum()),
+                    "median_tokens": median(map(len, group.token_ids)),
+                    "kept": bool(self.config.min_accuracy <= accuracy <= self.config.max_accuracy),
                 }
             )
         return rows
@@ -176,15 +187,6 @@ class _Builder:
                     }
                 )
         return rows
-
-    def _states(self, folder: Path, rollouts: pd.DataFrame) -> list[tuple[str, str, tuple[int, ...]]]:
-        """(state id, problem id, completion tokens of the state) of every state."""
-        states = pd.read_parquet(folder / "states.parquet")
-        tokens = rollouts.set_index(["problem_id", "sample"]).token_ids
-        return [
-            (row.state_id, row.problem_id, tuple(map(int, tokens[row.problem_id, row.sample][: row.token_index])))
-            for row in states.itertuples()
-        ]
 
     def _continue(self, states: list[tuple[str, str, tuple[int, ...]]]) -> list[Row]:
         config = self.config
@@ -209,6 +211,13 @@ class _Builder:
                 }
             )
         return rows
+
+
+def _tokens_of(states: pd.DataFrame, rollouts: pd.DataFrame) -> list[tuple[str, str, tuple[int, ...]]]:
+    """(state id, problem id, completion tokens of the state) of every state."""
+    tokens = rollouts.set_index(["problem_id", "sample"]).token_ids
+    written = [tokens[row.problem_id, row.sample][: row.token_index].tolist() for row in states.itertuples()]
+    return [(row.state_id, row.problem_id, tuple(ids)) for row, ids in zip(states.itertuples(), written, strict=True)]
 
 
 def make_engine(config: BuildConfig) -> Engine:

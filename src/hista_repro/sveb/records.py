@@ -18,6 +18,19 @@ from hista_repro.files import read_json, write_atomically
 _TOKENS = pa.list_(pa.int32())
 _REWARDS = pa.list_(pa.float32())
 
+_ROLLOUTS = pa.schema(
+    {
+        "problem_id": pa.string(),
+        "sample": pa.int32(),
+        "token_ids": _TOKENS,
+        "token_ends": _TOKENS,
+        "text": pa.string(),
+        "outcome": pa.string(),
+        "reward": pa.float32(),
+        "finish_reason": pa.string(),
+    }
+)
+
 SCHEMAS = {
     "problems": pa.schema(
         {
@@ -34,18 +47,8 @@ SCHEMAS = {
             "kept": pa.bool_(),
         }
     ),
-    "rollouts": pa.schema(
-        {
-            "problem_id": pa.string(),
-            "sample": pa.int32(),
-            "token_ids": _TOKENS,
-            "token_ends": _TOKENS,
-            "text": pa.string(),
-            "outcome": pa.string(),
-            "reward": pa.float32(),
-            "finish_reason": pa.string(),
-        }
-    ),
+    "screening": _ROLLOUTS,
+    "rollouts": _ROLLOUTS,
     "states": pa.schema(
         {
             "state_id": pa.string(),
@@ -69,8 +72,9 @@ SCHEMAS = {
         }
     ),
 }
-"""Columns of `<name>.parquet`. `rewards` are the n reference rewards in the order drawn, `draws` those kept for MCS@k; `unparsed`,
-`truncated` and `tokens` (newly written ones) count over both."""
+"""Columns of `<name>.parquet`. `screening` holds the rollouts that decided which problems are kept, `rollouts` the groups. `rewards`
+are the n reference rewards in the order drawn, `draws` those kept for MCS@k; `unparsed`, `truncated` and `tokens` (newly written ones)
+count over both."""
 
 
 def write_table(path: Path, rows: Iterable[dict[str, Any]], name: str) -> None:
@@ -105,7 +109,7 @@ def gather(
     name: str,
     units: Sequence[Any],
     make: Callable[[Any], list[dict[str, Any]]],
-    on_part: Callable[[int], None],
+    on_part: Callable[[int], object] = lambda rows: None,
 ) -> pd.DataFrame:
     """The table `name`: the rows that `make` gives for each unit, in order; parts that an earlier run left are taken as they are.
 

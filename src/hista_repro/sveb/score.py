@@ -1,104 +1,77 @@
 """Scoring estimators on a finished build."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, available_estimators, get_estimator
 from hista_repro.files import write_atomically
 from hista_repro.progress import progress
-from hista_repro.rollouts.engine import Engine
-from hista_repro.rollouts.group import HiddenStates, RolloutGroup
+from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.seeding import derive_seed
-from hista_repro.sveb.build import make_engine
-from hista_repro.sveb.config import BuildConfig
-from hista_repro.sveb.records import read_manifest, read_table
+from hista_repro.sveb.benchmark import Benchmark
 
 FOLDS = 5
-"""Estimators that learn are fitted on four fifths of the prompts and asked about the rest."""
+"""Estimators that learn from other prompts are fitted on four fifths of the prompts and asked about the rest."""
 
 
 def score(folder: Path, estimators: Sequence[str] | None = None) -> pd.DataFrame:
     """The value that each estimator gives to each state of the build in `folder`, beside the reference.
 
     One row per state and estimator: state_id, problem_id, domain, estimator, information, estimate, reference, n. Written to
-    `scores.parquet` in `folder`. `estimators` are names (default: all that the build can serve); raises `Refused` for an unknown one.
+    `scores.parquet` in `folder`. `estimators` are names (default: all whose extra draws the build holds); raises `Refused` for an
+    unknown one.
     """
-    folder = Path(folder)
-    manifest = read_manifest(folder)
-    config = BuildConfig.from_dict(manifest["config"])
-    names = list(available_estimators()) if estimators is None else list(dict.fromkeys(estimators))
-    chosen = [get_estimator(name).for_length(manifest["typical_length"]) for name in names]
-    benchmark = Benchmark(folder, config, needs_model=any(estimator.reads_hidden for estimator in chosen))
-    frames = []
-    with progress(len(chosen) * len(benchmark), "scoring estimators", unit="prompts") as bar:
-        for group, states in benchmark:
-            frames.extend(_rows(estimator, group, states) for estimator in chosen if not estimator.learns)
-            bar.update(sum(not estimator.learns for estimator in chosen))
-        for estimator in (estimator for estimator in chosen if estimator.learns):
-            frames.extend(_cross_fitted(estimator, list(benchmark), config.seed))
-            bar.update(len(benchmark))
-    scores = pd.concat(frames, ignore_index=True)
-    write_atomically(folder / "scores.parquet", lambda temporary: scores.to_parquet(temporary, index=False))
+    benchmark = Benchmark(folder)
+    chosen = [get_estimator(name) for name in (available_estimators() if estimators is None else dict.fromkeys(estimators))]
+    if estimators is None:
+        chosen = [estimator for estimator in chosen if estimator.draws <= benchmark.config.draws]
+    scores = evaluate(benchmark, chosen)
+    write_atomically(benchmark.folder / "scores.parquet", lambda temporary: scores.to_parquet(temporary, index=False))
     return scores
 
 
-class Benchmark:
-    """The groups of a finished build with the states to be valued, one problem after the other."""
-
-    def __init__(self, folder: Path, config: BuildConfig, *, needs_model: bool = True) -> None:
-        problems = read_table(folder, "problems")
-        self._prompts = dict(zip(problems.problem_id, problems.prompt_token_ids, strict=True))
-        self._rollouts = dict(list(read_table(folder, "rollouts").groupby("problem_id", sort=False)))
-        states = read_table(folder, "states").merge(read_table(folder, "references"), on="state_id", validate="one_to_one")
-        self._states = dict(list(states.groupby("problem_id", sort=False)))
-        self._engine = make_engine(config) if needs_model else None
-
-    def __len__(self) -> int:
-        return len(self._states)
-
-    def __iter__(self) -> Iterator[tuple[RolloutGroup, pd.DataFrame]]:
-        for name, states in self._states.items():
-            rollouts = self._rollouts[name]
-            group = RolloutGroup(
-                prompt_id=name,
-                completions=tuple(rollouts.text),
-                token_ends=tuple(rollouts.token_ends),
-                rewards_G=torch.tensor(rollouts.reward.to_numpy()),
-                hidden_of=None if self._engine is None else _reader(self._engine, self._prompts[name], rollouts.token_ids),
-                continue_from=_recorded_draws(states),
-            )
-            yield group, states
+def evaluate(benchmark: Benchmark, estimators: Sequence[Estimator]) -> pd.DataFrame:
+    """The rows of `score` for estimators of any settings, their spacing adapted to the typical length of a completion."""
+    adapted = [estimator.for_length(benchmark.typical_length) for estimator in estimators]
+    if not adapted:
+        raise Refused("no estimator is named; name one, or all")
+    frames = []
+    with progress(len(adapted) * len(benchmark), "scoring estimators", unit="prompts") as bar:
+        for estimator in adapted:
+            for frame in _scored(estimator, benchmark):
+                frames.append(frame)
+                bar.update(1)
+    return pd.concat(frames, ignore_index=True)
 
 
-def _reader(engine: Engine, prompt: np.ndarray, completions: Sequence[np.ndarray]) -> Callable[[int], HiddenStates]:
-    """Hidden states of one group by layer, each read once."""
-    layers: dict[int, HiddenStates] = {}
+def _scored(estimator: Estimator, benchmark: Benchmark) -> Iterator[pd.DataFrame]:
+    """The rows of each prompt. What learns is fitted on other prompts or, where it asks for that, on other rollouts of the same ones."""
+    names = np.array(list(benchmark.states), dtype=object)
+    if not estimator.learns:
+        folds = [(estimator, names)]
+    elif estimator.sees_prompts:
+        folds = [(estimator.fit(list(benchmark.other_rollouts.values())), names)]
+    else:
+        folds = _cross_fitted(estimator, benchmark.groups, names, benchmark.config.seed)
+    for fitted, asked in folds:
+        for name in asked:
+            yield _rows(fitted, benchmark.groups[name], benchmark.states[name])
 
-    def read(layer: int) -> HiddenStates:
-        if layer not in layers:
-            layers[layer] = engine.hidden_states(prompt.tolist(), [tokens.tolist() for tokens in completions], layer)
-        return layers[layer]
 
-    return read
-
-
-def _recorded_draws(states: pd.DataFrame) -> Callable[[int, int, int], Tensor]:
-    """The continuations that the build kept apart from the references, as if drawn now."""
-    draws = {(row.sample, row.token_index): row.draws for row in states.itertuples()}
-
-    def draw(sample: int, position: int, count: int) -> Tensor:
-        recorded = draws[sample, position]
-        if count > len(recorded):
-            raise Refused(f"{count} extra draws per state are needed and the build holds {len(recorded)}; build with more draws")
-        return torch.tensor(recorded[:count])
-
-    return draw
+def _cross_fitted(
+    estimator: Estimator, groups: dict[str, RolloutGroup], names: np.ndarray, seed: int
+) -> Iterator[tuple[Estimator, np.ndarray]]:
+    """(fitted estimator, prompts to ask it about) such that no estimator is asked about a prompt that it saw."""
+    if len(names) < 2:
+        raise Refused(f"{estimator.name} is fitted on other prompts, and the build holds {len(names)}")
+    order = np.random.default_rng(derive_seed(seed, "folds")).permutation(names)
+    for held_out in np.array_split(order, min(FOLDS, len(order))):
+        seen = set(order) - set(held_out)
+        yield estimator.fit([groups[name] for name in groups if name in seen]), held_out
 
 
 def _rows(estimator: Estimator, group: RolloutGroup, states: pd.DataFrame) -> pd.DataFrame:
@@ -119,14 +92,3 @@ def _rows(estimator: Estimator, group: RolloutGroup, states: pd.DataFrame) -> pd
             "n": states.n.to_numpy(),
         }
     )
-
-
-def _cross_fitted(estimator: Estimator, entries: Sequence[tuple[RolloutGroup, pd.DataFrame]], seed: int) -> Iterator[pd.DataFrame]:
-    """Rows for an estimator that learns: no prompt is asked about by an estimator that saw it."""
-    if len(entries) < 2:
-        raise Refused(f"{estimator.name} is fitted on other prompts, and the build holds {len(entries)}")
-    order = np.random.default_rng(derive_seed(seed, "folds")).permutation(len(entries))
-    for held_out in np.array_split(order, min(FOLDS, len(entries))):
-        fitted = estimator.fit([entries[k][0] for k in np.setdiff1d(order, held_out)])
-        for k in held_out:
-            yield _rows(fitted, *entries[k])

@@ -1,0 +1,28 @@
+import nbformat
+import pytest
+
+from hista_repro.book import build_book, check_book
+from hista_repro.errors import WorkFailed
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_book_is_sound_with_and_without_runs(checkout, record_run):
+    record_run("table-04", "runs/cpu", "cpu", shown="0.142 [0.120, 0.164]")
+    check_book(checkout)
+    html = checkout / "_build" / "html"
+    page = (html / "notebooks" / "table_04.html").read_text()
+    assert "0.142 [0.120, 0.164]" in page and "hista-repro run table-04 --profile cpu" in page
+    assert "Not run here yet" in (html / "notebooks" / "figure_07.html").read_text()
+    assert "A is better" in (html / "book" / "intro.html").read_text()
+    assert (html / "index.html").is_file()
+
+
+def test_a_number_that_no_result_gives_fails_the_build_each_time(checkout, record_run):
+    path = record_run("table-04", "runs/cpu", "cpu") / "notebooks" / "table_04.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].source = "The error is {glue:text}`gone`."
+    nbformat.write(notebook, path)
+    for _ in range(2):
+        with pytest.raises(WorkFailed, match="No key 'gone' found in glue data"):
+            build_book(checkout)

@@ -1,0 +1,136 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hista_repro.cli import main
+
+ROW = {"id": "a", "domain": "number", "problem": "1+1?", "answer": "2", "verifier": "exact"}
+BUILD = ["sveb", "build", "--model", "tiny", "--problems", "arithmetic-steps", "--limit", "4", "--group-size", "4", "--states", "1"]
+BUILD += ["--references", "2", "--draws", "3", "--screen", "8", "--temperature", "1.0", "--max-tokens", "96"]
+
+
+def _refusal(capsys, arguments):
+    """The one line on standard error that a refused command prints; asserts exit code 2 and an empty standard output."""
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as stopped:
+        code = stopped.code
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+def _with(changes):
+    """The small build with options replaced."""
+    options = dict(zip(BUILD[2::2], BUILD[3::2], strict=True)) | changes
+    return [*BUILD[:2], *(text for pair in options.items() for text in map(str, pair))]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "build"
+    assert main([*BUILD, "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"--model": "no/such/model"}, "no/such/model"),
+        ({"--problems": "no-such-source"}, "no-such-source"),
+        ({"--group-size": "1"}, "group-size must be an integer of at least 2, not 1"),
+        ({"--group-size": "many"}, "invalid int value: 'many'"),
+        ({"--temperature": "0"}, "temperature must be above 0"),
+        ({"--engine": "magic"}, "engine must be one of transformers, vllm"),
+        ({"--no-such-option": "1"}, "--no-such-option"),
+        ({"--executor": "ray"}, "the ray executor is not available yet"),
+    ],
+)
+def test_a_build_that_cannot_be_is_refused_in_one_line_and_writes_nothing(tmp_path, capsys, changes, message):
+    out = tmp_path / "out"
+    assert message in _refusal(capsys, [*_with(changes), "--out", out])
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "holds no problems"),
+        ([json.dumps(ROW), "{"], "line 2: not JSON"),
+        ([json.dumps(ROW), "", json.dumps({**ROW, "id": "b", "answer": None})], "line 3: answer must be a non-empty string"),
+        ([json.dumps({name: ROW[name] for name in ROW if name != "verifier"})], "line 1: the field 'verifier' is missing"),
+        ([json.dumps(ROW), json.dumps(ROW)], "line 2: the id 'a' is used twice"),
+        ([json.dumps({**ROW, "domain": "poetry"})], "line 1: domain 'poetry' is none of"),
+        (["[1]"], "line 1: expected a JSON object, not list"),
+    ],
+)
+def test_a_malformed_problem_file_is_refused_with_its_line(tmp_path, capsys, lines, message):
+    source = tmp_path / "problems.jsonl"
+    source.write_text("\n".join(lines))
+    error = _refusal(capsys, [*_with({"--problems": source}), "--out", tmp_path / "out"])
+    assert message in error and str(source) in error
+    assert os.listdir(tmp_path) == ["problems.jsonl"]
+
+
+def test_an_unwritable_folder_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert "cannot write to" in _refusal(capsys, [*BUILD, "--out", tmp_path / "file" / "out"])
+
+
+def test_another_configuration_is_refused_and_loses_nothing(built, capsys):
+    before = {path.name: path.read_bytes() for path in built.iterdir()}
+    assert "seed (there 0, asked 7)" in _refusal(capsys, [*BUILD, "--seed", "7", "--out", built])
+    assert {path.name: path.read_bytes() for path in built.iterdir()} == before
+
+
+def test_scores_are_one_json_document_on_standard_output(built, capsys):
+    assert main(["sveb", "score", str(built), "--estimators", "loo-mean,group-mean,mcs-1", "--json"]) == 0
+    captured = capsys.readouterr()
+    rows = json.loads(captured.out)
+    assert {row["estimator"] for row in rows} == {"loo-mean", "group-mean", "mcs-1"}
+    assert (built / "scores.parquet").exists()
+
+
+def test_a_table_of_scores_says_what_each_row_may_look_at(built, capsys):
+    assert main(["sveb", "score", str(built), "--estimators", "loo-mean,ramp"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("siblings" in line and "loo-mean" in line for line in lines)
+    assert any("own-return" in line and "ramp" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sveb", "score", "no-such-folder"], "holds no build"),
+        (["sveb", "score", "{built}", "--estimators", "crystal-ball"], "unknown estimator 'crystal-ball'"),
+        (["run", "table-99"], "table-99"),
+        (["run", "table-04", "--profile", "galaxy"], "invalid choice: 'galaxy'"),
+        (["run", "table-04", "-p", "modle=tiny"], "modle"),
+        (["run", "table-04", "-p", "builds=3"], "builds"),
+        (["run", "table-04", "-p", "model"], "-p takes NAME=VALUE, not 'model'"),
+        ([], "the following arguments are required"),
+        (["dance"], "invalid choice: 'dance'"),
+    ],
+)
+def test_other_requests_that_cannot_be_met(built, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.setenv("HISTA_REPRO_RECORDS", str(tmp_path))
+    error = _refusal(
+        capsys, [argument.format(built=built) for argument in arguments] + (["--out", tmp_path / "run"] if "run" in arguments else [])
+    )
+    assert message in error
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_list_names_every_artifact(capsys):
+    assert main(["list", "--json"]) == 0
+    assert {"table-04", "figure-07", "figure-08"} <= {row["id"] for row in json.loads(capsys.readouterr().out)}
+
+
+def test_the_module_is_the_command():
+    finished = subprocess.run([sys.executable, "-m", "hista_repro", "--version"], capture_output=True, text=True)
+    assert finished.returncode == 0 and finished.stdout.startswith("hista-repro ")
