@@ -67,7 +67,7 @@ def _add_artifacts(commands: Any) -> None:
 
     running = commands.add_parser("run", help="execute the notebooks of tables and figures")
     running.add_argument("ids", nargs="*", metavar="ID", help="artifacts to make (default: all of the profile)")
-    running.add_argument("--profile", choices=PROFILES, default="cpu", help="sizes (default: %(default)s)")
+    running.add_argument("--profile", default="cpu", help=f"sizes: {', '.join(PROFILES)}, or a .yaml file (default: %(default)s)")
     running.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="set a notebook parameter")
     running.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at once (default: %(default)s)")
     running.add_argument("--executor", choices=("local", "ray"), default="local")

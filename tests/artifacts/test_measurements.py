@@ -10,7 +10,7 @@ BUILD = {"model": "tiny", "problems": "arithmetic-steps", "references": 20}
 
 @pytest.fixture
 def made(monkeypatch, tmp_path):
-    """The builds that were asked for; each holds one state in each of its domains."""
+    """The builds that were asked for; each holds one state of each problem in each of its domains."""
     asked = []
 
     def record(build):
@@ -18,8 +18,9 @@ def made(monkeypatch, tmp_path):
         return tmp_path / str(len(asked) - 1)
 
     def score(folder, estimators):
-        domains = asked[int(folder.name)].get("domains", ["number"])
-        rows = [(f"s{d}", "p", d, name, "siblings", 0.5, 0.25, 20) for d in domains for name in estimators]
+        build = asked[int(folder.name)]
+        states = [(d, p) for d in build.get("domains", ["number"]) for p in range(build.get("kept", 2))]
+        rows = [(f"s{d}{p}", f"p{d}{p}", d, name, "siblings", 0.5, 0.25, 20) for d, p in states for name in estimators]
         columns = ["state_id", "problem_id", "domain", "estimator", "information", "estimate", "reference", "n"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -33,7 +34,7 @@ def test_one_measurement_for_each_build_and_domain(made):
     found = measure([BUILD, {**BUILD, "problems": "some/folder/mixed.jsonl", "domains": ["math", "science"]}], ["loo-mean"])
     assert [m.name for m in found] == ["tiny on arithmetic-steps", "tiny on mixed.jsonl, math", "tiny on mixed.jsonl, science"]
     assert [m.column for m in found] == ["Number", "Math", "Science"]
-    assert found[0].size == "tiny on arithmetic-steps: 1 states of 1 problems, 20 continuations each"
+    assert found[0].size == "tiny on arithmetic-steps: 2 states of 2 problems, 20 continuations each"
 
 
 def test_a_model_takes_the_place_of_the_first_build_s(made):
@@ -45,6 +46,11 @@ def test_a_model_takes_the_place_of_the_first_build_s(made):
 def test_builds_that_cannot_be_told_apart_are_refused(made):
     with pytest.raises(Refused, match="two builds are called 'tiny on arithmetic-steps'"):
         measure([BUILD, {**BUILD, "seed": 1}], ["loo-mean"])
+
+
+def test_a_single_problem_is_refused(made):
+    with pytest.raises(Refused, match="tiny on arithmetic-steps keeps one problem, and intervals need two or more; raise its limit"):
+        measure([{**BUILD, "kept": 1}], ["loo-mean"])
 
 
 def test_no_builds_are_refused():

@@ -51,8 +51,10 @@ def test_no_path_of_this_machine_is_written(out, tmp_path):
 
 
 def test_a_notebook_opened_by_hand_writes_to_its_checkout(tmp_path, monkeypatch):
-    monkeypatch.delenv("HISTA_REPRO_OUT", raising=False)
-    (tmp_path / "_toc.yml").touch()
+    for name in ("HISTA_REPRO_OUT", "HISTA_REPRO_ROOT"):
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
+    assert output_folder() == tmp_path / "notebooks" / "runs" / "interactive"
+    (tmp_path / "_toc.yml").touch()
     assert output_folder() == tmp_path / "runs" / "interactive"

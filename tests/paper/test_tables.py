@@ -61,6 +61,11 @@ def test_only_ppo_n_explains_the_arrows_of_table_4():
     assert explained_by == ["PPO-N@40"] == list(changes["against"].unique())
 
 
+def test_against_grpo_numca_is_better_in_four_of_five_fields():
+    numca, grpo = (paper_table(4).set_index(["row", "column"])["value"].loc[row] for row in ("Numca@40", "GRPO@40"))
+    assert list((numca - grpo).index[numca >= grpo]) == ["Science"] and len(numca) == 5
+
+
 def test_the_grid_shows_the_table_as_printed():
     grid = paper_grid(4)
     assert list(grid.columns) == ["Number", "Math", "Science", "General", "Programming"]

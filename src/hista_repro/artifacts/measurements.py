@@ -56,8 +56,8 @@ class Measurement:
 def measure(builds: Sequence[Mapping[str, Any]], estimators: Sequence[str], model: str = "") -> list[Measurement]:
     """Score `estimators` on each build, making the builds that do not exist yet; one measurement for each domain of a build.
 
-    With a `model`, the first build is made with that model and the others are left out. Raises `Refused` for no builds, and for two that
-    do not differ in model, problems or domain.
+    With a `model`, the first build is made with that model and the others are left out. Raises `Refused` for no builds, for two that do
+    not differ in model, problems or domain, and for a domain of fewer than two problems, over which there is no interval.
     """
     if not builds:
         raise Refused("builds is empty; give the settings of one build or more")
@@ -73,5 +73,7 @@ def measure(builds: Sequence[Mapping[str, Any]], estimators: Sequence[str], mode
             full_name = f"{name}, {domain}" if scores["domain"].nunique() > 1 else name
             if full_name in measurements:
                 raise Refused(f"two builds are called {full_name!r}; builds of one page differ in model or problems")
+            if part["problem_id"].nunique() < 2:
+                raise Refused(f"{full_name} keeps one problem, and intervals need two or more; raise its limit")
             measurements[full_name] = Measurement(full_name, config, str(domain), part.reset_index(drop=True))
     return list(measurements.values())

@@ -13,18 +13,22 @@ from hista_repro.artifacts.registry import get_artifact
 from hista_repro.errors import Refused
 from hista_repro.files import read_json, write_json
 from hista_repro.provenance import describe
+from hista_repro.runner.plan import find_checkout
 
 
 def output_folder() -> Path:
     """Where a notebook leaves its results and figures.
 
-    The runner names it in `HISTA_REPRO_OUT`; a notebook that is opened by hand writes to `runs/interactive` of its checkout.
+    The runner names it in `HISTA_REPRO_OUT`. A notebook that is opened by hand writes to `runs/interactive` of its checkout, or of the
+    working directory outside of one.
     """
     if named := os.environ.get("HISTA_REPRO_OUT"):
         return Path(named)
-    here = Path.cwd()
-    checkout = next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").is_file()), here)
-    return checkout / "runs" / "interactive"
+    try:
+        home = find_checkout()
+    except Refused:
+        home = Path.cwd()
+    return home / "runs" / "interactive"
 
 
 def save_result(artifact_id: str, document: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from itertools import islice
 from hista_repro.problems.problem import Problem
 from hista_repro.seeding import derive_seed
 
-STEPS_TERMS = (8, 9, 10)
+STEPS_TERMS = (8,)
 """Numbers of terms of an `arithmetic-steps` problem, equally likely."""
 STEPS_LARGEST = 20
 """Terms of an `arithmetic-steps` problem are drawn from 1 to this."""
