@@ -32,7 +32,10 @@ def make_group(tokens, rewards, name="p"):
         generator = torch.Generator().manual_seed(hash(tuple(tokens[i][:t])) % 2**32)
         return torch.rand(k, generator=generator).round()
 
-    return replace(group, hidden_of=hidden_of, continue_from=continue_from)
+    def entropies_of():
+        return tuple(rows_T_D.sum(dim=1).cos() + 1 for rows_T_D in hidden_of(0).completions)
+
+    return replace(group, hidden_of=hidden_of, entropies_of=entropies_of, continue_from=continue_from)
 
 
 def recurrent(state, inputs_T_D, mixing_D_D):

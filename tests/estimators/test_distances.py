@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hista_repro.estimators import distances, min_distance, prefix_min_distances
 from hista_repro.estimators.distances import pool_distances
+from hista_repro.estimators.tiles import Frame
 
 
 def by_definition(x_T_D, y_T_D, reduction="sum", metric="euclidean"):
@@ -124,19 +125,25 @@ def test_other_precisions_are_computed_in_float32(dtype):
     assert torch.equal(measured, prefix_min_distances(x.float(), y.float(), [5, 20], [10, 30]))
 
 
-def test_the_callers_precision_settings_change_nothing():
+@pytest.mark.parametrize("precision", ["medium", "high", "highest"])
+def test_the_callers_precision_settings_change_nothing(precision):
     generator = torch.Generator().manual_seed(0)
     x, y = plain(generator, 64, 256), plain(generator, 64, 256).requires_grad_()
     expected = prefix_min_distances(x, y, [10, 64], [10, 64])
+    assert not expected.requires_grad
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision(precision)
     try:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert torch.equal(prefix_min_distances(x, y, [10, 64], [10, 64]), expected)
-        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.get_float32_matmul_precision() == precision
     finally:
         torch.set_float32_matmul_precision(before)
-    assert not expected.requires_grad
+
+
+def test_a_few_rows_of_huge_activations_do_not_move_the_centre():
+    rows = with_outliers(torch.Generator().manual_seed(0), 50, 8)
+    assert Frame.of([rows, plain(torch.Generator().manual_seed(1), 20, 8)]).centre_D.abs().max() < 1
 
 
 def ragged_group(seed=0, lengths=(37, 5, 0, 64, 23, 12, 37), depth=8):

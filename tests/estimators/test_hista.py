@@ -69,7 +69,9 @@ def group_of(hidden, rewards_G):
     """A group that has hidden states and lengths, and whose text does not matter."""
     texts = tuple("x" * len(part) for part in hidden)
     ends = tuple(range(1, len(part) + 1) for part in hidden)
-    return RolloutGroup("p", texts, ends, rewards_G, lambda layer: HiddenStates(torch.zeros(3, hidden[0].shape[1]), tuple(hidden)))
+    return RolloutGroup(
+        "p", texts, ends, rewards_G, hidden_of=lambda layer: HiddenStates(torch.zeros(3, hidden[0].shape[1]), tuple(hidden))
+    )
 
 
 def test_worked_by_hand():
@@ -120,15 +122,14 @@ def test_values_follow_the_rollouts_when_they_are_reordered(name):
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, "released"])
-def test_longer_rollouts_elsewhere_in_the_batch_change_nothing_but_their_own_nodes(variant):
+def test_inputs_of_other_types(variant):
     generator = torch.Generator().manual_seed(0)
-    hidden = [torch.randn(60, 5, generator=generator) for _ in range(4)]
-    rewards_G = torch.tensor([0.0, 1.0, 1.0, 0.0])
-    expected = hista_values(hidden, rewards_G, variant=variant, interval=2, stride=3)
-    in_half = hista_values([part.double() for part in hidden], rewards_G.tolist(), variant=variant, interval=2, stride=3)
-    for measured, values in zip(in_half, expected, strict=True):
-        assert measured.dtype == torch.float32
-        torch.testing.assert_close(measured, values)
+    hidden = [torch.randn(60, 5, generator=generator).bfloat16() for _ in range(4)]
+    rewards = [0.0, 1.0, 1.0, 0.0]
+    expected = hista_values([part.float() for part in hidden], torch.tensor(rewards), variant=variant, interval=2, stride=3)
+    measured = hista_values(tuple(hidden), rewards, variant=variant, interval=2, stride=3)
+    assert all(values.dtype == torch.float32 for values in measured)
+    assert all(torch.equal(*pair) for pair in zip(measured, expected, strict=True))
 
 
 def test_the_reduction_can_be_chosen():

@@ -66,3 +66,10 @@ class Estimator(ABC):
         The paper's spacings suit completions of about a thousand tokens; estimators that have none return themselves.
         """
         return self
+
+    def for_model(self, name: str) -> Self:
+        """The same estimator for rollouts of the model called `name` (see `models.resolve_model`).
+
+        Estimators that look at nothing but the rollouts return themselves.
+        """
+        return self

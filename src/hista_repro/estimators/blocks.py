@@ -39,7 +39,7 @@ class Chunk:
         """The chunk of `rollouts`; `stops[i]` are the rows at which the blocks of rollout i end, `size` is S."""
         device = frame.centre_D.device
         longest = max(len(stops[i]) for i in rollouts)
-        brought_S_C_B_D = torch.empty(size, len(rollouts), longest, len(frame.centre_D), device=device)
+        normalised_S_C_B_D = torch.empty(size, len(rollouts), longest, len(frame.centre_D), device=device)
         counted_S_C_B = torch.zeros(size, len(rollouts), longest, device=device)
         lengths_C_B = torch.zeros(len(rollouts), longest, dtype=torch.long, device=device)
         for c, i in enumerate(rollouts):
@@ -47,11 +47,11 @@ class Chunk:
             stops_B = torch.tensor(stops[i], device=device)
             starts_B = torch.cat([stops_B.new_zeros(1), stops_B[:-1]])
             source_S_B = starts_B + torch.arange(size, device=device)[:, None]
-            brought_S_C_B_D[:, c, :blocks] = frame.bring(rows[i])[source_S_B.minimum(stops_B - 1)]
-            brought_S_C_B_D[:, c, blocks:] = frame.centre_D
+            normalised_S_C_B_D[:, c, :blocks] = frame.normalise(rows[i])[source_S_B.minimum(stops_B - 1)]
+            normalised_S_C_B_D[:, c, blocks:] = frame.centre_D
             counted_S_C_B[:, c, :blocks] = (source_S_B < stops_B).float()
             lengths_C_B[c, :blocks] = stops_B
-        return cls(Rows.of(brought_S_C_B_D, frame), counted_S_C_B, lengths_C_B, first_block)
+        return cls(Rows.of(normalised_S_C_B_D, frame), counted_S_C_B, lengths_C_B, first_block)
 
     def between(self, start: int, stop: int) -> "Chunk":
         """The chunk of its rollouts start..stop-1."""

@@ -12,12 +12,13 @@ departs in every way that `hista_released` lists.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Information
+from hista_repro.estimators.blocks import Ends
 from hista_repro.estimators.checks import check_siblings
 from hista_repro.estimators.distances import Metric, Reduction, pool_distances
 from hista_repro.estimators.hista_released import released_values
@@ -83,18 +84,21 @@ class Hista(NodeKernel):
     name = "hista"
     information = Information.OWN_RETURN
     reads_hidden = True
-    metric: ClassVar[Metric] = "euclidean"
 
     alpha: float = 0.7
     """Smoothing factor (paper, appendix E)."""
     layer: int = -1
     """Layer of the hidden states; the last, as in the paper (Table 11 tries others)."""
+    metric: Metric = "euclidean"
+    """Distance of two hidden states inside MinDistance (Table 10)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_alpha(self.alpha)
+        if self.metric not in get_args(Metric):
+            raise ValueError(f"metric must be one of {', '.join(get_args(Metric))}, not {self.metric!r}")
 
-    def distances(self, group: RolloutGroup, queries: Sequence[Sequence[int]], nodes: Sequence[Sequence[int]]) -> Tensor:
+    def distances(self, group: RolloutGroup, queries: Ends, nodes: Ends) -> Tensor:
         rows = smoothed_rows(group, self.layer, self.alpha, self.interval)
         return pool_distances(rows, queries, nodes, metric=self.metric, own=self.information is not Information.SIBLINGS)
 

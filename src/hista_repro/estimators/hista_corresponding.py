@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from hista_repro.estimators.blocks import Ends
+from hista_repro.estimators.distances import Metric
 from hista_repro.estimators.hista import Hista
 from hista_repro.estimators.node_kernel import smoothed_rows
 from hista_repro.estimators.nodes import Prefixes
@@ -27,18 +29,19 @@ class CorrespondingHista(Hista):
 
     name = "hista-corresponding"
 
-    def distances(self, group: RolloutGroup, queries: Sequence[Sequence[int]], nodes: Sequence[Sequence[int]]) -> Tensor:
-        return corresponding_distances(smoothed_rows(group, self.layer, self.alpha, self.interval), queries, nodes)
+    def distances(self, group: RolloutGroup, queries: Ends, nodes: Ends) -> Tensor:
+        rows = smoothed_rows(group, self.layer, self.alpha, self.interval)
+        return corresponding_distances(rows, queries, nodes, metric=self.metric)
 
 
-def corresponding_distances(rows: Sequence[Tensor], queries: Sequence[Sequence[int]], nodes: Sequence[Sequence[int]]) -> Tensor:
+def corresponding_distances(rows: Sequence[Tensor], queries: Ends, nodes: Ends, *, metric: Metric = "euclidean") -> Tensor:
     """(Q, M): for prefixes x and y, the sum over the longer's positions t of |x_min(t, |x|) - y_min(t, |y|)|; inf for an empty query."""
     device = rows[0].device
     query, node = Prefixes.of(queries, device), Prefixes.of(nodes, device)
     if not len(node.rows_S) or not query.rows_S.any():
         return torch.full((len(query.rows_S), len(node.rows_S)), inf, device=device)
     with full_precision(device):
-        pooled = _Pooled.of(rows)
+        pooled = _Pooled.of(rows, unit=metric == "cosine")
         parts = [pooled.distances(i, query.rows_S[query.owner_S == i], node) for i in range(len(rows))]
     return torch.cat(parts).masked_fill(query.rows_S[:, None] == 0, inf)
 
@@ -53,10 +56,10 @@ class _Pooled:
     lengths: list[int]
 
     @classmethod
-    def of(cls, rows: Sequence[Tensor]) -> Self:
-        frame, lengths = Frame.of(rows), [len(rows_R_D) for rows_R_D in rows]
+    def of(cls, rows: Sequence[Tensor], *, unit: bool) -> Self:
+        frame, lengths = Frame.of(rows, unit=unit), [len(rows_R_D) for rows_R_D in rows]
         starts_G = torch.tensor([0, *accumulate(lengths)][:-1], device=rows[0].device)
-        return cls(frame, Rows.of(frame.bring(torch.cat(list(rows))), frame), starts_G, lengths)
+        return cls(frame, Rows.of(frame.normalise(torch.cat(list(rows))), frame), starts_G, lengths)
 
     def distances(self, i: int, lengths_Q: Tensor, node: Prefixes) -> Tensor:
         """(Q_i, M): the distances of the prefixes of rollout i that are `lengths_Q` rows long."""
@@ -81,11 +84,11 @@ class _Pooled:
 
     def _same_position(self, i: int) -> Tensor:
         """(G, longest + 1): the sums of the distances between the first 0, 1, 2, ... rows of rollout i and of every other."""
-        own_R_D = self.rows.brought[self.starts_G[i] :][: self.lengths[i]]
+        own_R_D = self.rows.normalised_R_D[self.starts_G[i] :][: self.lengths[i]]
         sums = []
         for start, length in zip(self.starts_G.tolist(), self.lengths, strict=True):
             both = min(length, len(own_R_D))
-            squared_R = (own_R_D[:both] - self.rows.brought[start : start + both]).square().sum(dim=1)
+            squared_R = (own_R_D[:both] - self.rows.normalised_R_D[start : start + both]).square().sum(dim=1)
             sums.append(pad(self.frame.distance(squared_R).double().cumsum(dim=0), (1, max(self.lengths) - both)))
         return torch.stack(sums)
 

@@ -4,7 +4,6 @@ The paper's words, "(1 - Cosine Distance)", are read as one minus the cosine of 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from hista_repro.estimators.distances import Metric
 from hista_repro.estimators.hista import Hista
@@ -15,7 +14,7 @@ class CosineHista(Hista):
     """Hista by the angle of hidden states."""
 
     name = "hista-cosine"
-    metric: ClassVar[Metric] = "cosine"
+    metric: Metric = "cosine"
 
 
 ESTIMATORS = [CosineHista()]

@@ -5,12 +5,12 @@ own nodes keep their own reward. What the hidden states say about rewards is los
 Information set: own-return. Not in the paper.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from hista_repro.estimators.blocks import Ends
 from hista_repro.estimators.hista import Hista
 from hista_repro.estimators.nodes import Prefixes
 from hista_repro.rollouts.group import RolloutGroup
@@ -24,7 +24,7 @@ class PermutedHista(Hista):
     name = "hista-permuted"
     seed: int = 0
 
-    def node_rewards(self, group: RolloutGroup, queries: Sequence[Sequence[int]], nodes: Sequence[Sequence[int]]) -> Tensor:
+    def node_rewards(self, group: RolloutGroup, queries: Ends, nodes: Ends) -> Tensor:
         rewards_G_G = torch.stack([self._rewards_seen_by(group, i) for i in range(group.size)])
         query_owner_Q = Prefixes.of(queries, rewards_G_G.device).owner_S
         return rewards_G_G[query_owner_Q][:, Prefixes.of(nodes, rewards_G_G.device).owner_S]

@@ -5,12 +5,12 @@ it gains over the group mean comes from lengths and from the rollout's own rewar
 the paper.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from hista_repro.estimators.base import Information
+from hista_repro.estimators.blocks import Ends
 from hista_repro.estimators.node_kernel import NodeKernel
 from hista_repro.estimators.nodes import Prefixes
 from hista_repro.rollouts.group import RolloutGroup
@@ -23,7 +23,7 @@ class PositionHista(NodeKernel):
     name = "hista-position"
     information = Information.OWN_RETURN
 
-    def distances(self, group: RolloutGroup, queries: Sequence[Sequence[int]], nodes: Sequence[Sequence[int]]) -> Tensor:
+    def distances(self, group: RolloutGroup, queries: Ends, nodes: Ends) -> Tensor:
         device = group.rewards_G.device
         query, node = Prefixes.of(queries, device), Prefixes.of(nodes, device)
         return 1.0 + (query.rows_S[:, None] - node.rows_S).abs()

@@ -10,7 +10,7 @@ Beside `hista`, the paper's text, the released code differs in this:
 - in training the first node is worth the group mean and the last one the rollout's own reward, and the advantage of a node holds for every
   token from the node on, up to but not including the next: the node has read the first of them, and the last token has none.
 
-One departure from the released code: nodes that tie for the last of the k places share it, where the released code takes any of them.
+Where nodes tie for the last of the k places the released code takes whichever `torch.topk` returns, and so does this file.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,13 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
+from hista_repro.estimators.blocks import Ends
 from hista_repro.estimators.checks import check_positions
-from hista_repro.estimators.distances import Ends, Reduction, pool_distances
+from hista_repro.estimators.distances import Reduction, pool_distances
 from hista_repro.estimators.neighbours import weighted_mean
 from hista_repro.estimators.nodes import Prefixes, spacing_for
 from hista_repro.estimators.smoothing import moving_average
-from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_hidden
+from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_finite_rows, hidden_of_group
 from hista_repro.rollouts.group import RolloutGroup
 
 LEAST_DISTANCE = 5.0
@@ -113,6 +114,7 @@ def _nearest_nodes(
     query, node = Prefixes.of(queries, distances_Q_M.device), Prefixes.of(nodes, distances_Q_M.device)
     own_future_Q_M = (query.owner_S[:, None] == node.owner_S) & (query.rows_S[:, None] < node.rows_S)
     distances_Q_M.masked_fill_(own_future_Q_M, inf)
+    neighbours_Q = neighbours_Q.to(distances_Q_M.device)
     weights_Q_M = torch.zeros_like(distances_Q_M)
     for k in neighbours_Q.unique().tolist():
         asked = (neighbours_Q == k).nonzero()
@@ -158,10 +160,10 @@ class ReleasedHista(Estimator):
 
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         check_positions(group, positions)
-        hidden = group.hidden(self.layer)
+        hidden = hidden_of_group(group, self.layer)
         prompt_length, spacing = len(hidden.prompt_T_D), self.interval * self.stride
         sequences = [torch.cat([hidden.prompt_T_D, completion]) for completion in hidden.completions]
-        check_hidden(sequences, group.rewards_G)
+        check_finite_rows("prompt_T_D", hidden.prompt_T_D, hidden.completions[0].shape[1])
         tokens = [released_nodes(len(rows), prompt_length, spacing) if len(rows) > prompt_length else [] for rows in sequences]
         nodes = [[token // self.interval + 1 for token in places] for places in tokens]
         before = [[_last_before(places, prompt_length + t - 1) for t in wanted] for places, wanted in zip(tokens, positions, strict=True)]

@@ -53,7 +53,7 @@ class LastTokenNeighbours(Estimator):
         states_Q_D, nodes_M_D = _last_rows(rows, positions), _last_rows(rows, nodes)
         with full_precision(states_Q_D.device):
             frame = Frame.of(rows)
-            states, candidates = (Rows.of(frame.bring(last), frame) for last in (states_Q_D, nodes_M_D))
+            states, candidates = (Rows.of(frame.normalise(last), frame) for last in (states_Q_D, nodes_M_D))
             distances_Q_M = frame.distance(squared_distances(states, candidates))
         rewards_M = group.rewards_G[Prefixes.of(nodes, group.rewards_G.device).owner_S]
         return query_values(distances_Q_M, positions, nodes, group.rewards_G, rewards_M, neighbours=self.neighbours, leave_own_out=True)

@@ -1,7 +1,6 @@
 """What the k-nearest-neighbour estimators share: queries are states, candidates are nodes, rewards are averaged by nearness."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Self
@@ -9,12 +8,13 @@ from typing import Self
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
+from hista_repro.estimators.blocks import Ends
 from hista_repro.estimators.checks import check_positions, check_siblings
 from hista_repro.estimators.loo_mean import means_of_others
 from hista_repro.estimators.neighbours import nearest_average
 from hista_repro.estimators.nodes import Prefixes, node_ends, spacing_for
 from hista_repro.estimators.smoothing import smooth
-from hista_repro.estimators.validation import check_at_least_one, check_hidden
+from hista_repro.estimators.validation import check_at_least_one, hidden_of_group
 from hista_repro.rollouts.group import RolloutGroup
 
 
@@ -55,18 +55,18 @@ class NodeKernel(Estimator):
         )
 
     @abstractmethod
-    def distances(self, group: RolloutGroup, queries: Sequence[Sequence[int]], nodes: Sequence[Sequence[int]]) -> Tensor:
+    def distances(self, group: RolloutGroup, queries: Ends, nodes: Ends) -> Tensor:
         """(Q, M): distance of every query to every node, both given by their lengths in rows and taken in order of rollouts."""
 
-    def node_rewards(self, group: RolloutGroup, queries: Sequence[Sequence[int]], nodes: Sequence[Sequence[int]]) -> Tensor:
+    def node_rewards(self, group: RolloutGroup, queries: Ends, nodes: Ends) -> Tensor:
         """(M,) or (Q, M): what each node is worth (to each query)."""
         return group.rewards_G[Prefixes.of(nodes, group.rewards_G.device).owner_S]
 
 
 def query_values(
     distances_Q_M: Tensor,
-    queries: Sequence[Sequence[int]],
-    nodes: Sequence[Sequence[int]],
+    queries: Ends,
+    nodes: Ends,
     rewards_G: Tensor,
     node_rewards: Tensor,
     *,
@@ -88,13 +88,5 @@ def query_values(
 
 
 def smoothed_rows(group: RolloutGroup, layer: int, alpha: float, interval: int) -> list[Tensor]:
-    """The smoothed hidden states of every completion of `group`: G tensors (T_i // interval, D).
-
-    Raises `ValueError` for hidden states that are not finite or not as long as the completions.
-    """
-    hidden = group.hidden(layer).completions
-    check_hidden(hidden, group.rewards_G)
-    for i, hidden_T_D in enumerate(hidden):
-        if len(hidden_T_D) != group.length(i):
-            raise ValueError(f"hidden_of({layer}) has {len(hidden_T_D)} rows for the {group.length(i)} tokens of completion {i}")
-    return [smooth(hidden_T_D, alpha, interval) for hidden_T_D in hidden]
+    """The smoothed hidden states of every completion of `group`: G tensors (T_i // interval, D)."""
+    return [smooth(hidden_T_D, alpha, interval) for hidden_T_D in hidden_of_group(group, layer).completions]

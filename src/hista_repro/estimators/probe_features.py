@@ -1,21 +1,21 @@
-"""What the learned estimators share: features of states, and ridge regressions whose strength is chosen on held-out prompts."""
+"""What the probes are fitted on, features of states, and how: a ridge regression whose strength is chosen on held-out prompts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 
 from hista_repro.estimators.base import Positions
-from hista_repro.estimators.checks import check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 if TYPE_CHECKING:
+    from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import Pipeline
 
-STRENGTHS = tuple(10.0**k for k in range(0, 7))
-"""Ridge penalties to choose from, on standardised features and summed squared errors."""
+STRENGTHS = tuple(10.0**k for k in range(-4, 4))
+"""Ridge penalties to choose from, on standardised features and mean squared errors."""
 _FOLDS = 3
 
 
@@ -28,8 +28,10 @@ class Examples:
     prompts: np.ndarray
 
     @classmethod
-    def gather(cls, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> "Examples":
-        """From (features, targets) of each prompt."""
+    def gather(cls, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Self:
+        """From (features, targets) of each prompt; `ValueError` for fewer than two prompts."""
+        if len(parts) < 2:
+            raise ValueError(f"groups holds {len(parts)} prompts, and what holds across prompts shows in two or more")
         prompts = np.repeat(np.arange(len(parts)), [len(targets) for _, targets in parts])
         return cls(np.concatenate([f for f, _ in parts]), np.concatenate([t for _, t in parts]), prompts)
 
@@ -39,7 +41,6 @@ def state_features(group: RolloutGroup, positions: Positions, layer: int) -> lis
 
     The state without completion tokens has the hidden state of the last prompt token.
     """
-    check_positions(group, positions)
     hidden = group.hidden(layer)
     features = []
     for rows_T_D, tokens in zip(hidden.completions, positions, strict=True):
@@ -50,26 +51,31 @@ def state_features(group: RolloutGroup, positions: Positions, layer: int) -> lis
 
 
 def spaced_positions(group: RolloutGroup, spacing: int) -> list[range]:
-    """Every `spacing` tokens a state of each rollout, from the prompt on; all states weigh the same when they are fitted on."""
+    """Every `spacing` tokens a state of each rollout, from the prompt on."""
     return [range(0, max(group.length(i), 1), spacing) for i in range(group.size)]
 
 
 def fit_ridge(examples: Examples, components: int) -> "Pipeline":
-    """Standardised features, their first `components` principal components, and a ridge regression.
+    """Standardised features, their first `components` principal components, and `held_out_ridge`.
 
-    The penalty is the one of `STRENGTHS` with the least squared error on held-out prompts: nodes of one rollout share its reward, so
-    held-out rows of the same prompt would say nothing.
+    The components keep their variances, so that the penalty falls on the small ones, which are rounding where rows are few.
     """
     from sklearn.decomposition import PCA
-    from sklearn.linear_model import Ridge
-    from sklearn.model_selection import GridSearchCV, GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    folds = min(_FOLDS, len(np.unique(examples.prompts)))
-    if folds < 2:
-        raise ValueError(f"groups holds {folds} prompt, and the penalty is chosen on held-out prompts")
-    kept = min(components, *examples.features.shape)
-    pipeline = make_pipeline(StandardScaler(), PCA(kept, random_state=0), StandardScaler(), Ridge())
-    search = GridSearchCV(pipeline, {"ridge__alpha": STRENGTHS}, scoring="neg_mean_squared_error", cv=GroupKFold(folds))
-    return search.fit(examples.features, examples.targets, groups=examples.prompts).best_estimator_
+    reduction = PCA(min(components, *examples.features.shape), random_state=0)
+    return make_pipeline(StandardScaler(), reduction, held_out_ridge(examples)).fit(examples.features, examples.targets)
+
+
+def held_out_ridge(examples: Examples) -> "RidgeCV":
+    """A ridge regression, to be fitted on `examples`, that takes the penalty with the least squared error on held-out prompts.
+
+    The states of one rollout share its reward, so held-out rows of the same prompt would say nothing.
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import GroupKFold
+
+    folds = GroupKFold(min(_FOLDS, len(np.unique(examples.prompts))))
+    held_out = list(folds.split(examples.features, groups=examples.prompts))
+    return RidgeCV(np.array(STRENGTHS) * len(examples.targets), cv=held_out, scoring="neg_mean_squared_error")

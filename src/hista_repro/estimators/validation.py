@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hista_repro.rollouts.group import HiddenStates, RolloutGroup
+
 
 def check_at_least_one(**settings: int) -> None:
     """`ValueError` for a setting below 1."""
@@ -29,6 +31,16 @@ def check_hidden(hidden: Sequence[Tensor], rewards_G: Tensor) -> None:
         raise ValueError(f"rewards_G holds a value that is not finite: {rewards_G.tolist()}")
     for i, hidden_T_D in enumerate(hidden):
         check_finite_rows(f"hidden[{i}]", hidden_T_D, hidden[0].shape[-1])
+
+
+def hidden_of_group(group: RolloutGroup, layer: int) -> HiddenStates:
+    """The hidden states of `group`; `ValueError` for some that are not finite or not as long as the completions."""
+    hidden = group.hidden(layer)
+    check_hidden(hidden.completions, group.rewards_G)
+    for i, hidden_T_D in enumerate(hidden.completions):
+        if len(hidden_T_D) != group.length(i):
+            raise ValueError(f"hidden_of({layer}) has {len(hidden_T_D)} rows for the {group.length(i)} tokens of completion {i}")
+    return hidden
 
 
 def check_finite_rows(name: str, rows_T_D: Tensor, depth: int) -> None:
