@@ -1,6 +1,6 @@
 """Scoring estimators on a finished build."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +34,23 @@ def score(folder: Path, estimators: Sequence[str] | None = None) -> pd.DataFrame
     return scores
 
 
-def evaluate(benchmark: Benchmark, estimators: Sequence[Estimator]) -> pd.DataFrame:
-    """The rows of `score` for estimators of any settings, their spacing adapted to the typical length of a completion."""
-    adapted = [estimator.for_length(benchmark.typical_length) for estimator in estimators]
-    if not adapted:
+def evaluate(benchmark: Benchmark, estimators: Sequence[Estimator] | Mapping[str, Estimator], *, adapt: bool = True) -> pd.DataFrame:
+    """The rows of `score` for estimators of any settings, adapted to the model of the build.
+
+    The keys of a mapping take the place of the estimators' names, so that one estimator can have rows for several settings. Spacings are
+    adapted to the typical length of a completion unless `adapt` is false. Raises `Refused` for none, and for two of the same name.
+    """
+    named = estimators if isinstance(estimators, Mapping) else {estimator.name: estimator for estimator in estimators}
+    if not named:
         raise Refused("no estimator is named; name one, or all")
+    if len(named) < len(estimators):
+        raise Refused("two of the estimators share a name; give a mapping of labels to estimators")
     frames = []
-    with progress(len(adapted) * len(benchmark), "scoring estimators", unit="prompts") as bar:
-        for estimator in adapted:
-            for frame in _scored(estimator, benchmark):
-                frames.append(frame)
+    with progress(len(named) * len(benchmark), "scoring estimators", unit="prompts") as bar:
+        for label, estimator in named.items():
+            spaced = estimator.for_length(benchmark.typical_length) if adapt else estimator
+            for frame in _scored(spaced.for_model(benchmark.config.model), benchmark):
+                frames.append(frame.assign(estimator=label))
                 bar.update(1)
     return pd.concat(frames, ignore_index=True)
 
