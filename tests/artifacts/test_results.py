@@ -7,6 +7,8 @@ import pytest
 from hista_repro.artifacts.results import load_result, output_folder, save_result
 from hista_repro.errors import Refused
 
+BOOK = {"measured": [], "shown": {}, "verdict": {"word": "agrees", "findings": []}}
+
 
 @pytest.fixture
 def out(tmp_path, monkeypatch):
@@ -16,7 +18,7 @@ def out(tmp_path, monkeypatch):
 
 def test_what_is_saved_is_loaded_with_its_provenance(out):
     rows = pd.DataFrame({"estimator": ["hista", "ppo-n"], "mae": [0.25, np.nan], "states": [3, 4]})
-    save_result("table-04", {"rows": rows, "mean": np.float32(0.5), "count": np.int64(7), "builds": ({"model": "tiny"},)})
+    save_result("table-04", {**BOOK, "rows": rows, "mean": np.float32(0.5), "count": np.int64(7), "builds": ({"model": "tiny"},)})
     result = load_result("table-04")
     assert result["rows"] == [{"estimator": "hista", "mae": 0.25, "states": 3}, {"estimator": "ppo-n", "states": 4}]
     assert (result["mean"], result["count"], result["builds"]) == (0.5, 7, [{"model": "tiny"}])
@@ -28,15 +30,22 @@ def test_what_is_saved_is_loaded_with_its_provenance(out):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float64("-inf")])
 def test_a_number_that_is_not_finite_is_refused_and_the_old_result_kept(out, value):
-    save_result("table-04", {"mae": {"tiny": [0.5]}})
+    save_result("table-04", {**BOOK, "mae": {"tiny": [0.5]}})
     with pytest.raises(ValueError, match=r"table-04\.mae\.tiny\[1\] is -?(nan|inf)"):
-        save_result("table-04", {"mae": {"tiny": [0.5, value]}})
+        save_result("table-04", {**BOOK, "mae": {"tiny": [0.5, value]}})
     assert load_result("table-04")["mae"] == {"tiny": [0.5]}
+
+
+@pytest.mark.parametrize("missing", BOOK)
+def test_what_the_book_needs_must_be_there(out, missing):
+    with pytest.raises(ValueError, match=f"the result of table-04 lacks '{missing}'"):
+        save_result("table-04", {name: entry for name, entry in BOOK.items() if name != missing})
+    assert not out.exists()
 
 
 def test_an_unknown_artifact_is_refused_before_anything_is_written(out):
     with pytest.raises(Refused, match="unknown artifact"):
-        save_result("table-99", {})
+        save_result("table-99", BOOK)
     assert not out.exists()
 
 
@@ -46,7 +55,7 @@ def test_a_missing_result_says_how_to_make_it(out):
 
 
 def test_no_path_of_this_machine_is_written(out, tmp_path):
-    save_result("table-04", {"mean": 0.5})
+    save_result("table-04", {**BOOK, "mean": 0.5})
     assert str(tmp_path) not in json.dumps(load_result("table-04"))
 
 

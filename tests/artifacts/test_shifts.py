@@ -51,6 +51,16 @@ def test_shares_lie_in_their_intervals_and_between_0_and_1(random_measurement):
             assert row[f"{name}_low"] - 0.1 <= row[name] <= row[f"{name}_high"] + 0.1
 
 
+def test_no_spread_is_not_certainty(measured):
+    estimates = {"group-mean": [0.5] * 6, "numca": [1.0, 0.5, 1.0, 0.5, 0.5, 0.5], "own-return": [1.0] * 6}
+    open_ended = measured(estimates, [0.5] * 6)
+    row = shift_summary(open_ended, ["numca"]).iloc[0]
+    assert (row["sure"], row["own"]) == (0, 1)
+    assert row["sure_high"] == pytest.approx(0.6576, abs=1e-4)  # Wilson, 0 of the 2 problems that have a far state
+    assert row["own_low"] == pytest.approx(1 - 0.6576, abs=1e-4)
+    assert judge_decided(open_ended, "numca").word is Word.UNDECIDED
+
+
 def test_no_far_state_gives_no_share_of_them(measured):
     still = measured({"group-mean": GROUP, "numca": GROUP, "own-return": OWN}, REFERENCES)
     row = shift_summary(still, ["numca"]).iloc[0]

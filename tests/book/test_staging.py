@@ -3,8 +3,9 @@ import pytest
 import yaml
 
 from hista_repro.artifacts.registry import ARTIFACTS
+from hista_repro.book.pages import findings, provenance_note, status_table
 from hista_repro.book.runs import shown_runs
-from hista_repro.book.staging import findings, provenance_note, stage, status_table
+from hista_repro.book.staging import stage
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from hista_repro.artifacts.measurements import Measurement
+from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, differences_of_setting, judge_direction, number_text
 from hista_repro.paper import PRINTED_TABLES, paper_table, paper_value, sveb_setting
@@ -26,9 +26,7 @@ PAPER_ROWS = {
 """Rows of the paper's SVEB tables -> estimators."""
 
 BASELINE = "loo-mean"
-"""What a whole table is compared with: the best constant that is unbiased."""
-REPEATS = 2000
-"""Resamples of the prompts behind each interval."""
+"""What a whole table is compared with: the mean of the other rewards, the simplest unbiased baseline."""
 
 
 def error_table(measurement: Measurement, not_run: Mapping[str, str]) -> pd.DataFrame:

@@ -11,6 +11,9 @@ from hista_repro.errors import Refused
 from hista_repro.sveb import record, score
 from hista_repro.sveb.records import read_manifest
 
+REPEATS = 2000
+"""Resamples of the problems behind each interval of a page."""
+
 
 @dataclass(frozen=True)
 class Measurement:

@@ -14,7 +14,7 @@ class Artifact:
     """`table-04`, `figure-07`: the paper's numbering; ours begin with `audit-`, `theory-` or `extra-`."""
     title: str
     section: str
-    """Where the paper prints it."""
+    """Where the paper prints it, or says what it is about."""
     notebook: str
     """File name in `notebooks/`."""
     needs: str
@@ -28,13 +28,23 @@ class Artifact:
 
 
 _SVEB = "language models of any size, and SVEB builds of them (made on the first run)"
+_CRITICS = f"{_SVEB}; critics are trained on the first run and kept"
 
 ARTIFACTS: dict[str, Artifact] = {
     artifact.id: artifact
     for artifact in (
+        Artifact("table-01", "Error of PPO's critics", "Section 4.2", "table_01.ipynb", _CRITICS),
+        Artifact("table-02", "Error of PPO's critics and of Numca", "Section 5.1", "table_02.ipynb", _CRITICS),
         Artifact("table-04", "Error of the state-value estimators", "Section 6.2", "table_04.ipynb", _SVEB),
+        Artifact("table-10", "Hista by distance", "Appendix E", "table_10.ipynb", _SVEB),
+        Artifact("table-11", "Hista by layer", "Appendix E", "table_11.ipynb", _SVEB),
+        Artifact("table-12", "Hista by smoothing and compression", "Appendix E", "table_12.ipynb", _SVEB),
+        Artifact("table-13", "Hista by number of states and neighbours", "Appendix E", "table_13.ipynb", _SVEB),
+        Artifact("figure-02", "How far PPO's critics move from the group mean", "Section 4.2", "figure_02.ipynb", _CRITICS),
+        Artifact("figure-06", "How far PPO's critics move, in every field", "Appendix C", "figure_06.ipynb", _CRITICS),
         Artifact("figure-07", "How far Numca moves from the group mean", "Appendix C", "figure_07.ipynb", _SVEB),
         Artifact("figure-08", "How far Hista moves from the group mean", "Appendix C", "figure_08.ipynb", _SVEB),
+        Artifact("audit-leakage", "How much of a gain is the own outcome", "Section 5", "audit_leakage.ipynb", _SVEB),
     )
 }
 

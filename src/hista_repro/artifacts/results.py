@@ -34,10 +34,15 @@ def output_folder() -> Path:
 def save_result(artifact_id: str, document: Mapping[str, Any]) -> None:
     """Write `document` with its provenance to `results/<artifact_id>.json` of the output folder.
 
-    Data frames become lists of rows, from which missing values are left out. Raises `ValueError`, naming the entry, for a number that is
-    not finite, and `Refused` for an unknown artifact.
+    The book needs three entries of it: `measured`, a list of what was measured (`build` in an entry gives its settings); `shown`, the
+    numbers that the page's text shows, name -> text; and `verdict` (`Verdict.to_dict`). Data frames become lists of rows, from which
+    missing values are left out. Raises `ValueError`, naming the entry, where one of the three is missing and for a number that is not
+    finite, and `Refused` for an unknown artifact.
     """
     get_artifact(artifact_id)
+    for name in ("measured", "shown", "verdict"):
+        if name not in document:
+            raise ValueError(f"document: the result of {artifact_id} lacks {name!r}")
     written = {**document, "artifact": artifact_id, "provenance": describe()}
     write_json(_path(artifact_id, output_folder()), _plain(written, artifact_id))
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
-from hista_repro.artifacts.measurements import Measurement
+from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction
 from hista_repro.seeding import derive_seed
@@ -20,8 +21,8 @@ FAR = 0.4
 """The paper speaks of predictions "near 0.5 and -0.5"; shifts of at least this size count as such."""
 SURE = 0.1
 """A state whose continuations end the same way up to this share has its outcome decided."""
-WITHOUT_NUMBERS = ("science", "general", "programming")
-REPEATS = 2000
+WITHOUT_NUMBERS = ("science",)
+"""The field that the paper names as one with few numbers (section 5.2)."""
 
 
 def shifts(measurement: Measurement, estimator: str) -> pd.DataFrame:
@@ -77,7 +78,7 @@ def judge_far(measurement: Measurement, estimator: str) -> Finding:
 
 def judge_decided(measurement: Measurement, estimator: str) -> Finding:
     """Appendix C: such predictions mark states that lead to their outcome deterministically; taken here as: most of them do."""
-    return _judge_share(measurement, estimator, "sure", "those mark states whose outcome is decided", "suggested", above=0.5)
+    return _judge_share(measurement, estimator, "sure", "most of those are states whose outcome is decided", "suggested", above=0.5)
 
 
 def judge_without_numbers(measurements: Sequence[Measurement], estimator: str = "numca") -> list[Finding]:
@@ -117,10 +118,24 @@ def _shares(states: pd.DataFrame) -> dict[str, float]:
     total, unmoved, far, own, sure = _sums(states, pd.DataFrame(flags)).T
     with np.errstate(invalid="ignore"):
         shares = {"unmoved": unmoved / total, "far": far / total, "own": own / far, "sure": sure / far, "peak": _peaks(states)}
-    draws = np.stack(list(shares.values()))
-    lows, highs = percentile_interval(draws[:, 1:], 0.95, states["problem_id"].nunique())
-    named = zip(shares, draws[:, 0], lows, highs, strict=True)
-    return {f"{name}{end}": float(value) for name, *values in named for end, value in zip(("", "_low", "_high"), values, strict=True)}
+    problems = {name: states.loc[flags["far" if name in ("own", "sure") else "states"], "problem_id"].nunique() for name in shares}
+    result = {}
+    for name, draws in shares.items():
+        result |= dict(zip((name, f"{name}_low", f"{name}_high"), _with_interval(draws, problems[name]), strict=True))
+    return result
+
+
+def _with_interval(draws: Array, problems: int) -> tuple[float, float, float]:
+    """A share and its interval, from the share and its bootstrap draws, with which `problems` have to do.
+
+    A share of 0 or 1 is the same in every resample, which does not make it certain: it gets the Wilson interval, each problem counted once.
+    """
+    share = float(draws[0])
+    if share in (0.0, 1.0):
+        bounds = binomtest(round(share) * problems, problems).proportion_ci(method="wilson")
+        return share, float(bounds.low), float(bounds.high)
+    low, high = percentile_interval(draws[None, 1:], 0.95, problems)
+    return share, float(low[0]), float(high[0])
 
 
 def _peaks(states: pd.DataFrame) -> Array:

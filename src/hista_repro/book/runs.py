@@ -1,6 +1,7 @@
 """Which recorded run of an artifact the book shows."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,24 @@ class ShownRun:
         return f"hista-repro run {self.artifact.id} --profile {self.stamp['profile']}{overrides}"
 
     @property
-    def builds(self) -> list[dict[str, Any]]:
-        """Settings of the benchmark builds that were measured."""
-        return [entry["build"] for entry in self.result.get("measured", [])]
+    def models(self) -> str:
+        return self.settings("model")
+
+    @property
+    def date(self) -> str:
+        """The day on which it was finished: "7 March 2026"."""
+        return datetime.fromisoformat(self.stamp["finished"]).strftime("%d %B %Y").lstrip("0")
+
+    @property
+    def commit(self) -> str:
+        """As Markdown, with a word where the source differed from it."""
+        commit = self.stamp["commit"]
+        return "unknown" if commit is None else f"`{commit[:10]}`{' with changes' if self.stamp['dirty'] else ''}"
+
+    def settings(self, name: str) -> str:
+        """The values of a setting of what was measured, each once."""
+        builds = [entry.get("build", {}) for entry in self.result["measured"]]
+        return ", ".join(dict.fromkeys(str(build[name]) for build in builds if name in build)) or "none"
 
 
 def shown_runs(root: Path, profile: str | None = None) -> dict[str, ShownRun | None]:

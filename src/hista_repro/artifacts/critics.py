@@ -1,0 +1,150 @@
+"""PPO's critics on the benchmark (Tables 1 and 2, Figures 2 and 6 of the paper): trained once, and asked whether they collapse."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+import hista_repro.estimators
+from hista_repro.artifacts.comparisons import error_difference
+from hista_repro.artifacts.equivalence import judge_zero
+from hista_repro.artifacts.measurements import REPEATS, Measurement
+from hista_repro.artifacts.shifts import shifts
+from hista_repro.artifacts.tables import Captioned
+from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction, number_text
+from hista_repro.estimators import Estimator, get_estimator
+from hista_repro.estimators.authors_critic import AuthorsCritic
+from hista_repro.estimators.critic import FairCritic
+from hista_repro.files import sha256_of, write_atomically
+from hista_repro.seeding import derive_seed
+from hista_repro.sveb import record
+from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.bootstrap import percentile_interval, resampled_prompts
+from hista_repro.sveb.score import evaluate
+from hista_repro.sveb.statistics import summarise
+
+KINDS = {"": "the fair critic", "-authors": "the authors' critic"}
+"""Ending of an estimator's name -> in words."""
+COLLAPSED = 0.1
+"""Within this of zero, the explained variance within prompts is that of a value which is the same for all states of a prompt."""
+
+_MAKERS = ("authors_critic", "critic", "gae", "ppo_1", "ppo_n", "trajectories")
+"""The modules that decide what a trained critic says."""
+
+
+def critic(row: str, kind: str, *, lam: float = 1.0, epochs: int, authors_rate: float) -> Estimator:
+    """`ppo-1` or `ppo-n` of a kind: the fair one trained for at most `epochs`, the authors' one with learning rate `authors_rate`."""
+    training = AuthorsCritic(learning_rate=authors_rate) if kind else FairCritic(epochs=epochs)
+    return get_estimator(f"{row}{kind}", lam=lam, critic=training)
+
+
+def with_critics(measurement: Measurement, critics: Mapping[str, Estimator]) -> Measurement:
+    """The measurement with the scores of critics under their labels; each is trained by the first page that asks for it."""
+    benchmark = Benchmark(record(measurement.config))
+    parts = [_recorded(benchmark, estimator).assign(estimator=label) for label, estimator in critics.items()]
+    parts = [scores[scores["state_id"].isin(measurement.scores["state_id"])] for scores in parts]
+    return replace(measurement, scores=pd.concat([measurement.scores, *parts], ignore_index=True))
+
+
+def variance_table(measurement: Measurement, estimators: Sequence[str]) -> pd.DataFrame:
+    """How much of the variance of the true values estimators explain: of all states, between prompts, and within them, with intervals.
+
+    Shares as `sveb.statistics` corrects them for the noise of the references. `between` is that of the means over each prompt's states.
+    """
+    baseline = ["loo-mean"] if "loo-mean" not in estimators else []
+    scores = measurement.scores[measurement.scores["estimator"].isin([*estimators, *baseline])]
+    summary = summarise(scores, repeats=REPEATS).set_index("estimator")
+    names = {"explained_variance": "all", "within_prompt_explained_variance": "within"}
+    rows = []
+    for estimator in estimators:
+        row = {f"{short}{end}": summary.loc[estimator, f"{name}{end}"] for name, short in names.items() for end in ("", "_low", "_high")}
+        between = _between(scores[scores["estimator"] == estimator])
+        row |= {"between": between.estimate, "between_low": between.low, "between_high": between.high}
+        rows.append({"estimator": estimator, **row})
+    return pd.DataFrame(rows)
+
+
+def readable_variance(measurement: Measurement, table: pd.DataFrame) -> Captioned:
+    """A `variance_table` as a page shows it."""
+    shown = table[["estimator"]].copy()
+    for name, title in (("all", "all states"), ("between", "between prompts"), ("within", "within prompts")):
+        cells = table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
+        shown[title] = ["–" if np.isnan(cell).any() else Interval(*cell).text() for cell in cells]
+    return Captioned(shown, f"{measurement.name}: share of the variance of the true values that is explained; a constant explains 0.")
+
+
+def judge_errors_of(measurement: Measurement, label: str, other: str, printed: float) -> Finding:
+    """Does the error differ between two labels in the direction of the paper's difference `printed`?"""
+    claim = f"{label} has a {'smaller' if printed < 0 else 'larger'} error than {other}"
+    difference = error_difference(measurement, label, other)
+    word = judge_direction(printed, difference)
+    return Finding(claim, measurement.name, number_text(printed, signed=True), difference.text(signed=True), word)
+
+
+def judge_collapse(measurement: Measurement, table: pd.DataFrame, estimator: str) -> Finding:
+    """Section 4.2: a critic's values degenerate to the group mean; taken here as: within prompts it explains `COLLAPSED` at most.
+
+    A critic whose values vary, but not with the true ones, explains less than nothing, and has not collapsed either.
+    """
+    values = table.set_index("estimator").loc[estimator, ["within", "within_low", "within_high"]].astype(float)
+    claim, paper = f"{estimator} collapses: its values are the same for all states of a prompt", "seen in the figures"
+    if values.isna().any():
+        return Finding(claim, measurement.name, paper, "no variance within prompts", Word.NOT_COMPARABLE)
+    share = Interval(*values)
+    ours = f"explained variance within prompts: {share.text(signed=True)}"
+    return Finding(claim, measurement.name, paper, ours, judge_zero(share, COLLAPSED))
+
+
+def judge_spread(measurement: Measurement, estimator: str, other: str) -> Finding:
+    """Section 4.2: the values of PPO-1 lie farther from the group mean than those of PPO-N; taken here as: on average."""
+    distances = [shifts(measurement, name).assign(distance=lambda s: s["shift"].abs()) for name in (estimator, other)]
+    sums = [table.groupby("problem_id")["distance"].agg(["sum", "size"]) for table in distances]
+    differences_P, states_P = (sums[0]["sum"] - sums[1]["sum"]).to_numpy(), sums[0]["size"].to_numpy()
+    resamples_R_P = _resamples(len(states_P))
+    draws = (resamples_R_P @ differences_P) / (resamples_R_P @ states_P)
+    low, high = percentile_interval(draws[None, 1:], 0.95, len(states_P))
+    difference = Interval(float(draws[0]), float(low[0]), float(high[0]))
+    ours = f"mean distance: {difference.text(signed=True)}"
+    claim = f"{estimator} lies farther from the group mean than {other}"
+    return Finding(claim, measurement.name, "seen in the figures", ours, judge_direction(+1, difference))
+
+
+def _recorded(benchmark: Benchmark, estimator: Estimator) -> pd.DataFrame:
+    """The scores of one critic, kept beside the build for whoever asks next; a second caller waits for the first."""
+    folder = Path(next(iter(hista_repro.estimators.__path__)))
+    source = sha256_of(*(folder / f"{module}.py" for module in _MAKERS))
+    key = hashlib.sha256(f"{estimator!r}\n{source}".encode()).hexdigest()[:16]
+    path = benchmark.folder / "critics" / f"{estimator.name}-{key}.parquet"
+    path.parent.mkdir(exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            scores = evaluate(benchmark, [estimator])
+            write_atomically(path, lambda temporary: scores.to_parquet(temporary, index=False))
+    return pd.read_parquet(path)
+
+
+def _between(scores: pd.DataFrame) -> Interval:
+    """Explained variance of the means over each prompt's states."""
+    noise = scores["reference"] * (1 - scores["reference"]) / (scores["n"] - 1)
+    errors = scores["estimate"] - scores["reference"]
+    prompts = scores.assign(error=errors, noise=noise, size=1).groupby("problem_id")[["error", "reference", "noise", "size"]].sum()
+    size_P = prompts["size"].to_numpy()
+    error_P, value_P, noise_P = (prompts[name].to_numpy() / size_P for name in ("error", "reference", "noise"))
+    resamples_R_P, count = _resamples(len(size_P)), len(size_P)
+    mean_noise_R = resamples_R_P @ (noise_P / size_P) / count
+    mse_R = resamples_R_P @ error_P**2 / count - mean_noise_R
+    spread_R = resamples_R_P @ value_P**2 / count - (resamples_R_P @ value_P / count) ** 2
+    variance_R = spread_R * count / (count - 1) - mean_noise_R
+    draws = np.where(variance_R > 0, 1 - mse_R / np.where(variance_R > 0, variance_R, 1), np.nan)
+    low, high = percentile_interval(draws[None, 1:], 0.95, count)
+    return Interval(float(draws[0]), float(low[0]), float(high[0]))
+
+
+def _resamples(prompts: int) -> np.ndarray:
+    """(1 + R, P): every prompt once, then how often each resample draws it."""
+    resamples = resampled_prompts(prompts, REPEATS, np.random.default_rng(derive_seed(0, "critics")))
+    return np.vstack([np.ones(prompts), resamples])

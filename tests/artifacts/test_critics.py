@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from hista_repro.artifacts import critics
+from hista_repro.artifacts.critics import critic, judge_collapse, judge_spread, readable_variance, variance_table, with_critics
+from hista_repro.artifacts.verdicts import Word
+from hista_repro.estimators import get_estimator
+
+PROMPTS, STATES, N = 120, 5, 20
+
+
+@pytest.fixture
+def known(measured):
+    """References around values that are half the prompt's and half the state's; estimates that know the one, the other, both or neither."""
+    rng = np.random.default_rng(0)
+    prompt, state = rng.uniform(0.25, 0.75, PROMPTS).repeat(STATES), rng.uniform(-0.25, 0.25, PROMPTS * STATES)
+    references = rng.binomial(N, prompt + state) / N
+    estimates = {
+        "loo-mean": prompt,
+        "group-mean": prompt,
+        "hista": prompt + state,
+        "numca": np.full(PROMPTS * STATES, 0.5),
+        "ramp": prompt + rng.choice([-0.4, 0.4], PROMPTS * STATES),
+        "own-return": np.ones(PROMPTS * STATES),
+    }
+    return measured(estimates, references, states=STATES)
+
+
+def test_variance_is_split_between_prompts_and_within(known):
+    table = variance_table(known, ["loo-mean", "hista", "numca"]).set_index("estimator")
+    assert table.loc["hista", ["all", "between", "within"]].to_numpy(float) == pytest.approx([1, 1, 1], abs=0.1)
+    assert table.loc["loo-mean", "within"] == pytest.approx(0, abs=0.05)
+    assert table.loc["loo-mean", "between"] > 0.7, "it misses what the states of a prompt have by chance"
+    assert table.loc["numca", ["all", "between", "within"]].to_numpy(float) == pytest.approx([0, 0, 0], abs=0.1)
+    for name in ("all", "between", "within"):
+        assert (table[f"{name}_low"] < table[name]).all() and (table[name] < table[f"{name}_high"]).all()
+    assert readable_variance(known, variance_table(known, ["hista"])).frame["within prompts"].iloc[0].startswith(("0.9", "1.0"))
+
+
+def test_a_value_for_the_whole_prompt_is_a_collapse_and_noise_is_none(known):
+    names = ["loo-mean", "hista", "numca", "ramp"]
+    table = variance_table(known, names)
+    words = [judge_collapse(known, table, name).word for name in names]
+    assert words == [Word.AGREES, Word.DISAGREES, Word.AGREES, Word.DISAGREES]
+
+
+def test_spread_is_the_mean_distance_from_the_group_mean(known):
+    assert judge_spread(known, "ramp", "hista").word is Word.AGREES
+    assert judge_spread(known, "hista", "ramp").word is Word.DISAGREES
+    assert "+0.000" in judge_spread(known, "ramp", "ramp").ours
+
+
+def test_a_critic_is_made_with_its_own_settings():
+    settings = {"lam": 0.95, "epochs": 2, "authors_rate": 0.5}
+    fair, authors = critic("ppo-1", "", **settings), critic("ppo-n", "-authors", **settings)
+    assert (fair.name, fair.lam, fair.critic.epochs) == ("ppo-1", 0.95, 2)
+    assert (authors.name, authors.lam, authors.critic.learning_rate) == ("ppo-n-authors", 0.95, 0.5)
+
+
+def test_a_critic_is_scored_once_and_kept(known, tmp_path, monkeypatch):
+    trained = []
+
+    def evaluate(benchmark, estimators):
+        trained.extend(estimators)
+        return known.scores[known.scores["estimator"] == "hista"]
+
+    class Build:
+        folder = tmp_path
+
+    monkeypatch.setattr(critics, "evaluate", evaluate)
+    monkeypatch.setattr(critics, "record", lambda config: tmp_path)
+    monkeypatch.setattr(critics, "Benchmark", lambda folder: Build)
+    asked = {f"lambda {lam}": get_estimator("ppo-1", lam=lam) for lam in (0.95, 1.0)}
+    first = with_critics(known, asked)
+    assert {"lambda 0.95", "lambda 1.0"} < set(first.scores["estimator"])
+    again = with_critics(known, asked)
+    assert again.scores.equals(first.scores) and trained == list(asked.values())
