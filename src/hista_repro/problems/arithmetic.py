@@ -15,7 +15,7 @@ from itertools import islice
 from hista_repro.problems.problem import Problem
 from hista_repro.seeding import derive_seed
 
-STEPS_TERMS = (8,)
+STEPS_TERMS = (8, 9, 10)
 """Numbers of terms of an `arithmetic-steps` problem, equally likely."""
 STEPS_LARGEST = 20
 """Terms of an `arithmetic-steps` problem are drawn from 1 to this."""
@@ -114,9 +114,7 @@ _WORKED_DISTINCT = 9**3 - len(WORKED_EXAMPLES)
 ARITHMETIC_SOURCES = {
     source.name: source
     for source in (
-        ArithmeticSource(
-            "arithmetic-steps", "steps", draw_steps, steps_question, sum((2 * STEPS_LARGEST) ** count // 2 for count in STEPS_TERMS)
-        ),
+        ArithmeticSource("arithmetic-steps", "steps", draw_steps, steps_question, _STEPS_DISTINCT),
         ArithmeticSource("arithmetic-worked", "worked", draw_worked, worked_question, _WORKED_DISTINCT),
     )
 }
