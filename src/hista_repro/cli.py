@@ -38,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("hista-repro: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        if not options.extra:
+            raise
+        print(f"hista-repro: this command needs {error.name}; pip install 'hista-repro[{options.extra}]'", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"hista-repro: {error}; what was finished is kept", file=sys.stderr)
         return 1
@@ -63,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_artifacts(commands: Any) -> None:
     listing = commands.add_parser("list", help="every table and figure: what it is, what it needs, its state")
     listing.add_argument("--json", action="store_true")
-    listing.set_defaults(command=_list)
+    listing.set_defaults(command=_list, extra="book")
 
     running = commands.add_parser("run", help="execute the notebooks of tables and figures")
     running.add_argument("ids", nargs="*", metavar="ID", help="artifacts to make (default: all of the profile)")
@@ -73,11 +78,11 @@ def _add_artifacts(commands: Any) -> None:
     running.add_argument("--executor", choices=("local", "ray"), default="local")
     running.add_argument("--force", action="store_true", help="run also what is fresh")
     running.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/PROFILE)")
-    running.set_defaults(command=_run)
+    running.set_defaults(command=_run, extra="book")
 
     status = commands.add_parser("status", help="per artifact: done, stale, failed, interrupted, not run")
     status.add_argument("--json", action="store_true")
-    status.set_defaults(command=_status)
+    status.set_defaults(command=_status, extra="book")
 
 
 def _add_sveb(commands: Any) -> None:
@@ -100,13 +105,13 @@ def _add_sveb(commands: Any) -> None:
     building.add_argument("--engine")
     building.add_argument("--dtype")
     building.add_argument("--executor", choices=("local", "ray"), default="local")
-    building.set_defaults(command=_sveb_build)
+    building.set_defaults(command=_sveb_build, extra=None)
 
     scoring = actions.add_parser("score", help="score estimators on a finished build")
     scoring.add_argument("folder", type=Path, metavar="DIR")
-    scoring.add_argument("--estimators", default="all", metavar="A,B,C", help="names, or all (default)")
+    scoring.add_argument("--estimators", default="all", metavar="A,B,C", help="names (default: all that train no network)")
     scoring.add_argument("--json", action="store_true")
-    scoring.set_defaults(command=_sveb_score)
+    scoring.set_defaults(command=_sveb_score, extra=None)
 
 
 def _add_book(commands: Any) -> None:
@@ -114,13 +119,12 @@ def _add_book(commands: Any) -> None:
     actions = book.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
     building = actions.add_parser("build", help="render the book to _build/html")
     building.add_argument("--profile", choices=PROFILES, help="show this profile's own runs where they exist (default: the largest)")
-    building.set_defaults(command=_book_build)
+    building.set_defaults(command=_book_build, extra="book")
     serving = actions.add_parser("serve", help="serve the rendered book on this machine")
     serving.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
-    serving.set_defaults(command=_book_serve)
-    actions.add_parser("check", help="build with warnings as errors and check links, headings and numbers").set_defaults(
-        command=_book_check
-    )
+    serving.set_defaults(command=_book_serve, extra="book")
+    checking = actions.add_parser("check", help="build with warnings as errors and check links, headings and numbers")
+    checking.set_defaults(command=_book_check, extra="book")
 
 
 def _list(options: argparse.Namespace) -> None:

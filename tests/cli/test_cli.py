@@ -134,3 +134,8 @@ def test_the_list_names_every_artifact(capsys):
 def test_the_module_is_the_command():
     finished = subprocess.run([sys.executable, "-m", "hista_repro", "--version"], capture_output=True, text=True)
     assert finished.returncode == 0 and finished.stdout.startswith("hista-repro ")
+
+
+def test_a_missing_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "hista_repro.runner", None)
+    assert "this command needs hista_repro.runner; pip install 'hista-repro[book]'" in _refusal(capsys, ["list"])

@@ -46,6 +46,8 @@ class Estimator(ABC):
     """Fresh continuations of each state that `values` asks the group for."""
     learns: bool = False
     """Whether `fit` must be called before `values`."""
+    trains_model: bool = False
+    """Whether `fit` trains a neural network, which takes minutes to hours: such an estimator is scored only where it is named."""
     sees_prompts: bool = False
     """Whether it learns from other rollouts of the prompts that it is asked about, and not from other prompts."""
 

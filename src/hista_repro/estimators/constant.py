@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Positions
-from hista_repro.estimators.checks import check_positions
+from hista_repro.estimators.validation import check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 

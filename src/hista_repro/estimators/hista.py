@@ -19,13 +19,12 @@ from torch import Tensor
 
 from hista_repro.estimators.base import Information
 from hista_repro.estimators.blocks import Ends
-from hista_repro.estimators.checks import check_siblings
 from hista_repro.estimators.distances import Metric, Reduction, pool_distances
 from hista_repro.estimators.hista_released import released_values
 from hista_repro.estimators.node_kernel import NodeKernel, query_values, smoothed_rows
 from hista_repro.estimators.nodes import Prefixes, node_ends
 from hista_repro.estimators.smoothing import smooth
-from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_hidden
+from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_hidden, check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
 Variant = Literal["paper", "leave_one_out", "released"]

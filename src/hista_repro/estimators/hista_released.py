@@ -24,12 +24,11 @@ from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
 from hista_repro.estimators.blocks import Ends
-from hista_repro.estimators.checks import check_positions
 from hista_repro.estimators.distances import Reduction, pool_distances
 from hista_repro.estimators.neighbours import weighted_mean
 from hista_repro.estimators.nodes import Prefixes, spacing_for
 from hista_repro.estimators.smoothing import moving_average
-from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_finite_rows, hidden_of_group
+from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_finite_rows, check_positions, hidden_of_group
 from hista_repro.rollouts.group import RolloutGroup
 
 LEAST_DISTANCE = 5.0

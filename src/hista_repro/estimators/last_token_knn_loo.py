@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_positions, check_siblings
 from hista_repro.estimators.node_kernel import query_values, smoothed_rows
 from hista_repro.estimators.nodes import Prefixes, node_ends, spacing_for
 from hista_repro.estimators.tiles import Frame, Rows, full_precision, squared_distances
-from hista_repro.estimators.validation import check_alpha, check_at_least_one
+from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_positions, check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
 

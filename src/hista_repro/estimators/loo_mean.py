@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_siblings
 from hista_repro.estimators.constant import constant_values
+from hista_repro.estimators.validation import check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
 

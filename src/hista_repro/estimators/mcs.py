@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_positions
+from hista_repro.estimators.validation import check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
 from hista_repro.estimators.blocks import Ends
-from hista_repro.estimators.checks import check_positions, check_siblings
 from hista_repro.estimators.loo_mean import means_of_others
 from hista_repro.estimators.neighbours import nearest_average
 from hista_repro.estimators.nodes import Prefixes, node_ends, spacing_for
 from hista_repro.estimators.smoothing import smooth
-from hista_repro.estimators.validation import check_at_least_one, hidden_of_group
+from hista_repro.estimators.validation import check_at_least_one, check_positions, check_siblings, hidden_of_group
 from hista_repro.rollouts.group import RolloutGroup
 
 

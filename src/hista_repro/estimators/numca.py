@@ -21,9 +21,9 @@ from torch import Tensor
 
 from hista_repro.estimators.abstract_states import EMPTY, VisitTable, exact_rewards, extend, path
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_positions, check_siblings
 from hista_repro.estimators.milestones import milestones, prefix_milestones
 from hista_repro.estimators.numca_released import released_values
+from hista_repro.estimators.validation import check_positions, check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
 Variant = Literal["paper", "leave_one_out", "released"]

@@ -14,8 +14,8 @@ from math import isfinite
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_siblings
 from hista_repro.estimators.numca import state_values
+from hista_repro.estimators.validation import check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
 

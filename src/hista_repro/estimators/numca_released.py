@@ -25,8 +25,8 @@ from torch import Tensor
 
 from hista_repro.estimators.abstract_states import EMPTY, VisitTable, exact_rewards, path
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_positions
 from hista_repro.estimators.nodes import spacing_for
+from hista_repro.estimators.validation import check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 SPACING = 50

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_siblings
 from hista_repro.estimators.constant import constant_values
 from hista_repro.estimators.loo_mean import means_of_others
 from hista_repro.estimators.poise_features import fit_poise, mean_of_last, read_depth
+from hista_repro.estimators.validation import check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
 if TYPE_CHECKING:

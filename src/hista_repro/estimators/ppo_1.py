@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from hista_repro.estimators.authors_critic import AuthorsCritic
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_positions
 from hista_repro.estimators.critic import FairCritic
 from hista_repro.estimators.trajectories import state_values, trajectories_of
+from hista_repro.estimators.validation import check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 
@@ -27,6 +27,7 @@ class FirstEpochCritic(Estimator):
 
     information = Information.PREFIX
     learns = True
+    trains_model = True
     row: ClassVar[str] = "ppo-1"
 
     critic: FairCritic | AuthorsCritic = field(default_factory=FairCritic)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_positions
 from hista_repro.estimators.loo_mean import means_of_others
+from hista_repro.estimators.validation import check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 

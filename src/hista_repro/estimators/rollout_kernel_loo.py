@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
-from hista_repro.estimators.checks import check_positions
 from hista_repro.estimators.distances import pool_distances
 from hista_repro.estimators.loo_mean import means_of_others
 from hista_repro.estimators.neighbours import weighted_mean
 from hista_repro.estimators.node_kernel import smoothed_rows
 from hista_repro.estimators.nodes import Prefixes, node_ends, spacing_for
-from hista_repro.estimators.validation import check_alpha, check_at_least_one
+from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 _ROUNDING = 1e-6

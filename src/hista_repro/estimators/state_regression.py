@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Positions
-from hista_repro.estimators.checks import check_positions
 from hista_repro.estimators.nodes import spacing_for
 from hista_repro.estimators.probe_features import Examples, spaced_positions
-from hista_repro.estimators.validation import check_at_least_one
+from hista_repro.estimators.validation import check_at_least_one, check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 if TYPE_CHECKING:

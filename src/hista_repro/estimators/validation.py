@@ -1,11 +1,27 @@
-"""What the estimators that read hidden states ask of their arguments."""
+"""What estimators ask of their arguments."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from hista_repro.estimators.base import Positions
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
+
+
+def check_positions(group: RolloutGroup, positions: Positions) -> None:
+    """`ValueError` unless `positions` names states of `group`."""
+    if len(positions) != group.size:
+        raise ValueError(f"positions has {len(positions)} entries for {group.size} completions")
+    for i, tokens in enumerate(positions):
+        if outside := [t for t in tokens if not 0 <= t <= group.length(i)]:
+            raise ValueError(f"positions[{i}] holds {outside[0]}, which is outside 0..{group.length(i)}")
+
+
+def check_siblings(size: int) -> None:
+    """`ValueError` for a group of one, where the other rollouts are asked for."""
+    if size < 2:
+        raise ValueError(f"rewards_G holds {size} reward, and a rollout that is left out needs at least one other")
 
 
 def check_at_least_one(**settings: int) -> None:

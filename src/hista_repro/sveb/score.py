@@ -22,13 +22,13 @@ def score(folder: Path, estimators: Sequence[str] | None = None) -> pd.DataFrame
     """The value that each estimator gives to each state of the build in `folder`, beside the reference.
 
     One row per state and estimator: state_id, problem_id, domain, estimator, information, estimate, reference, n. Written to
-    `scores.parquet` in `folder`. `estimators` are names (default: all whose extra draws the build holds); raises `Refused` for an
-    unknown one.
+    `scores.parquet` in `folder`. `estimators` are names; raises `Refused` for an unknown one. The default is all that train no network
+    and whose extra draws the build holds.
     """
     benchmark = Benchmark(folder)
     chosen = [get_estimator(name) for name in (available_estimators() if estimators is None else dict.fromkeys(estimators))]
     if estimators is None:
-        chosen = [estimator for estimator in chosen if estimator.draws <= benchmark.config.draws]
+        chosen = [estimator for estimator in chosen if estimator.draws <= benchmark.config.draws and not estimator.trains_model]
     scores = evaluate(benchmark, chosen)
     write_atomically(benchmark.folder / "scores.parquet", lambda temporary: scores.to_parquet(temporary, index=False))
     return scores
