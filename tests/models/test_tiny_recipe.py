@@ -36,15 +36,15 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(tok
 
 def test_training_lowers_the_loss(tokenizer):
     batch = encode_batch([(2, -9, 3, 4), (12, 3, -1, 5)], tokenizer)
+    untrained = build_model(tokenizer, seed=0)
+    trained = train(Recipe(most_updates=20, sequences=8, warmup=2, averaging=0.5), tokenizer)
     with torch.inference_mode():
-        untrained = build_model(tokenizer, seed=0)(**batch).loss
-        trained = train(Recipe(most_updates=20, sequences=8, warmup=2, averaging=0.5), tokenizer)(**batch).loss
-    assert trained < untrained - 1
+        assert trained(**batch).loss < untrained(**batch).loss - 1
 
 
 def test_the_command_leaves_a_model_that_opens_with_its_measurement(tmp_path, monkeypatch):
     monkeypatch.setattr(tiny_recipe, "Recipe", lambda seed: Recipe(**{**SMALL.__dict__, "seed": seed}))
-    monkeypatch.setattr(tiny_recipe, "evaluate", lambda model, tokenizer: evaluate(model, tokenizer, problems=2, samples=2))
+    monkeypatch.setattr(tiny_recipe, "evaluate", lambda model, tokenizer, **_: evaluate(model, tokenizer, problems=2, samples=2))
     threads = torch.get_num_threads()
     tiny_recipe.main(["--out", str(tmp_path / "model"), "--seed", "5", "--threads", "1"])
     torch.set_num_threads(threads)

@@ -5,6 +5,8 @@ see `hista_repro.models.smollm2`.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,11 +51,26 @@ def load_model(name: str, dtype: "torch.dtype | None" = None) -> "tuple[PreTrain
 
     folder = resolve_model(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or torch.float32, local_files_only=True)
+        with _without_bars():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or torch.float32, local_files_only=True)
     except (OSError, ValueError) as error:
         raise Refused(f"transformers cannot open the model {name}: {_first_line(error)}") from error
     return model.eval(), tokenizer
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Without the bar that transformers draws even for weights that are read in a moment."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _download(name: str) -> Path:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from tqdm import tqdm
 
 from hista_repro.models import load_model
 from hista_repro.problems.arithmetic import ARITHMETIC_SOURCES
 from hista_repro.problems.grading import Outcome, grade
 from hista_repro.problems.problem import Problem
+from hista_repro.progress import progress
 from hista_repro.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def evaluate(
     """
     asked = ARITHMETIC_SOURCES["arithmetic-steps"].problems(problems, seed)
     accuracies, lengths, intermediates = [], [], []
-    with torch.random.fork_rng(devices=[]), tqdm(total=problems, desc="asking", unit="problem", file=sys.stderr, leave=False) as progress:
+    with torch.random.fork_rng(devices=[]), progress(problems, "asking", unit="problems") as bar:
         torch.manual_seed(derive_seed(seed, "tiny", "evaluation"))
         at_once = max(1, ANSWERS_AT_ONCE // samples)
         for start in range(0, problems, at_once):
@@ -47,7 +47,7 @@ def evaluate(
                 accuracies.append(sum(grade(problem, text) is Outcome.CORRECT for text in texts) / samples)
                 lengths += [len(tokenizer.encode(text)) for text in texts]
                 intermediates += [len(intermediate_numbers(problem, text)) for text in texts]
-            progress.update(len(some))
+            bar.update(len(some))
     answers = problems * samples
     return {
         "problems": problems,

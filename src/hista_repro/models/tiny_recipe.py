@@ -10,7 +10,6 @@ each batch, under a seed of their own, so none of the problems asked later was p
 
 import argparse
 import random
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,13 +18,13 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from hista_repro.files import write_json
 from hista_repro.models.saving import save_model
 from hista_repro.models.tiny_evaluation import evaluate
 from hista_repro.problems.arithmetic import STEPS_TERMS, draw_steps, steps_answer, steps_question
+from hista_repro.progress import progress
 from hista_repro.seeding import derive_seed
 
 IGNORED = -100
@@ -126,19 +125,19 @@ def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalL
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
     rng = random.Random(derive_seed(recipe.seed, "tiny", "training"))
     accuracy = 0.0
-    with tqdm(total=recipe.most_updates, desc="training tiny", unit="update", file=sys.stderr) as progress:
-        while progress.n < recipe.most_updates and accuracy < recipe.accuracy_to_reach:
-            short = progress.n < recipe.short_updates
+    with progress(recipe.most_updates, "training tiny", unit="updates") as bar:
+        while bar.n < recipe.most_updates and accuracy < recipe.accuracy_to_reach:
+            short = bar.n < recipe.short_updates
             counts, size = (recipe.short_terms, 2 * recipe.sequences) if short else (STEPS_TERMS, recipe.sequences)
             batch = encode_batch([draw_steps(rng, counts) for _ in range(size)], tokenizer)
-            optimizer.param_groups[0]["lr"] = recipe.learning_rate * min(1.0, (progress.n + 1) / recipe.warmup)
+            optimizer.param_groups[0]["lr"] = recipe.learning_rate * min(1.0, (bar.n + 1) / recipe.warmup)
             loss = _update(model, optimizer, batch)
             averaged.update_parameters(model)
-            progress.update()
-            if not short and progress.n % recipe.asked_every == 0:
-                asked = evaluate(averaged.module, tokenizer, problems=recipe.asked, samples=1, seed=derive_seed(recipe.seed, progress.n))
+            bar.update()
+            if not short and bar.n % recipe.asked_every == 0:
+                asked = evaluate(averaged.module, tokenizer, problems=recipe.asked, samples=1, seed=derive_seed(recipe.seed, bar.n))
                 accuracy = asked["mean_accuracy"]
-            progress.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.2f}")
+            bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.2f}")
     return averaged.module
 
 

@@ -239,6 +239,8 @@ def _existing(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     manifest = read_json(path)
     before, now = ({**side["config"], **{k: side[k] for k in identity if k != "config"}} for side in (manifest, identity))
     if differing := sorted(name for name in now if before.get(name) != now[name]):
+        if len(differing) > 1:
+            differing = [name for name in differing if name != "problems_sha256"]  # other problems follow from another seed or limit
         changes = ", ".join(f"{name} (there {before.get(name)!r}, asked {now[name]!r})" for name in differing)
         raise Refused(f"{folder} holds a build with another configuration: {changes}; choose another folder")
     return manifest
