@@ -51,9 +51,9 @@ def test_spread_is_the_mean_distance_from_the_group_mean(known):
 
 
 def test_a_critic_is_made_with_its_own_settings():
-    settings = {"lam": 0.95, "epochs": 2, "authors_rate": 0.5}
+    settings = {"lam": 0.95, "rollouts": 3, "epochs": 2, "authors_rate": 0.5}
     fair, authors = critic("ppo-1", "", **settings), critic("ppo-n", "-authors", **settings)
-    assert (fair.name, fair.lam, fair.critic.epochs) == ("ppo-1", 0.95, 2)
+    assert (fair.name, fair.lam, fair.rollouts, fair.critic.epochs) == ("ppo-1", 0.95, 3, 2)
     assert (authors.name, authors.lam, authors.critic.learning_rate) == ("ppo-n-authors", 0.95, 0.5)
 
 

@@ -190,6 +190,18 @@ def test_what_is_held_out_is_like_what_is_asked():
     assert sorted(t.reward for t in held_out) == list(range(10)) and len(training) == 40, "one rollout of each"
 
 
+def test_only_as_many_rollouts_are_learnt_from_as_asked(random_model):
+    groups, asked = [token_group(seed, size=4) for seed in range(12)], token_group(50)
+    altered = [replace(group, rewards_G=torch.cat([group.rewards_G[:2], 1 - group.rewards_G[2:]])) for group in groups]
+
+    def values(trained_on, rollouts):
+        fitted = replace(quick("ppo-1-authors", random_model), rollouts=rollouts).fit(trained_on)
+        return torch.cat(fitted.values(asked, [range(LENGTH + 1)] * asked.size))
+
+    assert torch.equal(values(groups, 2), values(altered, 2))
+    assert not torch.equal(values(groups, None), values(altered, None))
+
+
 def test_names_say_which_critic_and_which_regime():
     for name in NAMES:
         estimator = get_estimator(name)
@@ -205,7 +217,7 @@ def test_bad_arguments(random_model):
         get_estimator("ppo-1").fit([group, group])
     with pytest.raises(ValueError, match="ppo-n is not fitted"):
         get_estimator("ppo-n").values(group, [[0]] * group.size)
-    with pytest.raises(ValueError, match="groups holds 1 prompts"):
+    with pytest.raises(ValueError, match="there are 1 prompts"):
         quick("ppo-1", random_model).fit([group])
     with pytest.raises(ValueError, match="rewards_G holds -1"):
         quick("ppo-1", random_model).fit([group, replace(group, rewards_G=-torch.ones(group.size))])
@@ -215,6 +227,8 @@ def test_bad_arguments(random_model):
         get_estimator("ppo-1", lam=2)
     with pytest.raises(ValueError, match="held_out must be between 0 and 1"):
         FairCritic(held_out=1.0)
+    with pytest.raises(ValueError, match="rollouts must be at least 1"):
+        get_estimator("ppo-1", rollouts=0)
     with pytest.raises(ValueError, match="epochs must be at least 1"):
         AuthorsCritic(epochs=0)
     with pytest.raises(ValueError, match="lam and gamma"):

@@ -36,10 +36,11 @@ _MAKERS = ("authors_critic", "critic", "gae", "ppo_1", "ppo_n", "trajectories")
 """The modules that decide what a trained critic says."""
 
 
-def critic(row: str, kind: str, *, lam: float = 1.0, epochs: int, authors_rate: float) -> Estimator:
-    """`ppo-1` or `ppo-n` of a kind: the fair one trained for at most `epochs`, the authors' one with learning rate `authors_rate`."""
+def critic(row: str, kind: str, *, lam: float = 1.0, rollouts: int, epochs: int, authors_rate: float) -> Estimator:
+    """`ppo-1` or `ppo-n` of a kind, trained on `rollouts` of each problem: the fair one for at most `epochs`, the authors' one with
+    learning rate `authors_rate`."""
     training = AuthorsCritic(learning_rate=authors_rate) if kind else FairCritic(epochs=epochs)
-    return get_estimator(f"{row}{kind}", lam=lam, critic=training)
+    return get_estimator(f"{row}{kind}", lam=lam, rollouts=rollouts, critic=training)
 
 
 def with_critics(measurement: Measurement, critics: Mapping[str, Estimator]) -> Measurement:

@@ -19,11 +19,10 @@ from torch import Tensor, nn
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from hista_repro.estimators.gae import generalized_advantages
-from hista_repro.estimators.trajectories import Batch, descend, final_hidden, shuffled, trajectories_of
+from hista_repro.estimators.trajectories import Batch, Trajectory, descend, final_hidden, shuffled
 from hista_repro.estimators.validation import check_at_least_one
 from hista_repro.models import load_model
 from hista_repro.progress import progress
-from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.seeding import derive_seed
 
 _WARMUP, _LEAST_RATE = 0.05, 0.1
@@ -55,9 +54,9 @@ class AuthorsCritic:
     def __post_init__(self) -> None:
         check_at_least_one(epochs=self.epochs, batch_size=self.batch_size)
 
-    def train(self, model: str, groups: Sequence[RolloutGroup], lam: float, seed: int, *, new_prompts: bool) -> AuthorsNetwork:
-        """The critic of the actor called `model`, trained on `groups`, whether or not it is meant for `new_prompts`."""
-        training = [trajectory for group in groups for trajectory in trajectories_of(group)]
+    def train(self, model: str, prompts: Sequence[Sequence[Trajectory]], lam: float, seed: int, *, new_prompts: bool) -> AuthorsNetwork:
+        """The critic of the actor called `model`, trained on rollouts of `prompts`, whether or not it is meant for `new_prompts`."""
+        training = [trajectory for rollouts in prompts for trajectory in rollouts]
         network = AuthorsNetwork(load_model(model)[0].get_decoder()).to("cuda" if torch.cuda.is_available() else "cpu")
         generator = torch.Generator().manual_seed(derive_seed(seed, "critic"))
         updates = self.epochs * ceil(len(training) / self.batch_size)

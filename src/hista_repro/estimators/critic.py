@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hista_repro.estimators.gae import generalized_advantages
-from hista_repro.estimators.trajectories import Batch, Trajectory, descend, final_hidden, shuffled, state_values, trajectories_of
+from hista_repro.estimators.trajectories import Batch, Trajectory, descend, final_hidden, shuffled, state_values
 from hista_repro.estimators.validation import check_at_least_one
 from hista_repro.models import load_model
 from hista_repro.progress import progress
-from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.seeding import derive_seed
 
 _WIDTH = 1536
@@ -68,14 +67,14 @@ class FairCritic:
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out must be between 0 and 1, not {self.held_out}")
 
-    def train(self, model: str, groups: Sequence[RolloutGroup], lam: float, seed: int, *, new_prompts: bool) -> FairNetwork:
-        """The critic of the actor called `model`, trained on `groups`.
+    def train(self, model: str, prompts: Sequence[Sequence[Trajectory]], lam: float, seed: int, *, new_prompts: bool) -> FairNetwork:
+        """The critic of the actor called `model`, trained on rollouts of `prompts`.
 
         What is held out is like what the critic will be asked about: whole prompts if these are to be `new_prompts`, and otherwise
-        some rollouts of each. Raises `ValueError` for groups too few to hold any out, and for rewards outside [0, 1].
+        some rollouts of each. Raises `ValueError` for too few to hold any out, and for rewards outside [0, 1].
         """
         generator = torch.Generator().manual_seed(derive_seed(seed, "critic"))
-        training, held_out = _split([trajectories_of(group) for group in groups], self.held_out, new_prompts, generator)
+        training, held_out = _split(prompts, self.held_out, new_prompts, generator)
         if outside := [trajectory.reward for trajectory in training + held_out if not 0 <= trajectory.reward <= 1]:
             raise ValueError(f"rewards_G holds {outside[0]}, and the values of this critic are between 0 and 1")
         backbone = load_model(model)[0].get_decoder()
@@ -121,16 +120,16 @@ def _error(network: nn.Module, trajectories: Sequence[Trajectory]) -> float:
 
 
 def _split(
-    groups: list[list[Trajectory]], share: float, whole: bool, generator: torch.Generator
+    prompts: Sequence[Sequence[Trajectory]], share: float, whole: bool, generator: torch.Generator
 ) -> tuple[list[Trajectory], list[Trajectory]]:
-    """(training, held out): a share of the groups if `whole`, and otherwise of the trajectories of each, at least one of either."""
-    units = [groups] if whole else [[[trajectory] for trajectory in group] for group in groups]
+    """(training, held out): a share of the prompts if `whole`, and otherwise of the rollouts of each, at least one of either."""
+    groups = [prompts] if whole else [[[trajectory] for trajectory in rollouts] for rollouts in prompts]
     training, held_out = [], []
-    for group in units:
-        if len(group) < 2:
-            raise ValueError(f"groups holds {len(group)} {'prompts' if whole else 'rollouts of a prompt'}, and one has to be held out")
-        order = torch.randperm(len(group), generator=generator).tolist()
-        count = max(round(share * len(group)), 1)
-        held_out += [trajectory for k in order[:count] for trajectory in group[k]]
-        training += [trajectory for k in order[count:] for trajectory in group[k]]
+    for units in groups:
+        if len(units) < 2:
+            raise ValueError(f"there are {len(units)} {'prompts' if whole else 'rollouts of a prompt'}, and one has to be held out")
+        order = torch.randperm(len(units), generator=generator).tolist()
+        count = max(round(share * len(units)), 1)
+        held_out += [trajectory for k in order[:count] for trajectory in units[k]]
+        training += [trajectory for k in order[count:] for trajectory in units[k]]
     return training, held_out

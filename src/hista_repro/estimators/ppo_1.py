@@ -17,7 +17,7 @@ from hista_repro.estimators.authors_critic import AuthorsCritic
 from hista_repro.estimators.base import Estimator, Information, Positions
 from hista_repro.estimators.critic import FairCritic
 from hista_repro.estimators.trajectories import state_values, trajectories_of
-from hista_repro.estimators.validation import check_positions
+from hista_repro.estimators.validation import check_at_least_one, check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
 
@@ -36,12 +36,16 @@ class FirstEpochCritic(Estimator):
     """GAE's lambda. Table 1 has 0.95 and 1.0; of its numbers, Table 2 repeats that of 1.0 for PPO-1 and that of 0.95 for PPO-N."""
     model: str = ""
     """The actor's model, with which the critic begins; `for_model` fills it in."""
+    rollouts: int | None = None
+    """How many rollouts of each prompt the critic learns from, the first ones; None: all."""
     seed: int = 0
     fitted: nn.Module | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.lam <= 1:
             raise ValueError(f"lam must be between 0 and 1, not {self.lam}")
+        if self.rollouts is not None:
+            check_at_least_one(rollouts=self.rollouts)
 
     @property
     def name(self) -> str:
@@ -53,7 +57,8 @@ class FirstEpochCritic(Estimator):
     def fit(self, groups: Sequence[RolloutGroup]) -> Self:
         if not self.model:
             raise ValueError(f"model is empty, and {self.name} begins with the actor's; name it by for_model")
-        return replace(self, fitted=self.critic.train(self.model, groups, self.lam, self.seed, new_prompts=not self.sees_prompts))
+        prompts = [trajectories_of(group)[: self.rollouts] for group in groups]
+        return replace(self, fitted=self.critic.train(self.model, prompts, self.lam, self.seed, new_prompts=not self.sees_prompts))
 
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         check_positions(group, positions)
