@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that spin while they wait for each other cost a tenth less on an idle machine, and ten times more on one that has other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        return options.command(options) or 0
+        code = options.command(options) or 0
+        sys.stdout.flush()
+        return code
     except Refused as refusal:
         print(f"hista-repro: {refusal}", file=sys.stderr)
         return 2
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"hista-repro: this command needs {error.name}; pip install 'hista-repro[{options.extra}]'", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(f"hista-repro: {error}; what was finished is kept", file=sys.stderr)
         return 1
@@ -102,10 +107,11 @@ def _add_sveb(commands: Any) -> None:
     building.add_argument("--domain")
     for name, metavar in (("group-size", "G"), ("states", "S"), ("references", "N"), ("draws", "K"), ("screen", "N")):
         building.add_argument(f"--{name}", type=int, metavar=metavar)
-    for name in ("limit", "max-tokens", "batch-tokens", "seed"):
+    for name in ("limit", "min-new-numbers", "max-tokens", "batch-tokens", "seed"):
         building.add_argument(f"--{name}", type=int, metavar="N")
     for name in ("temperature", "min-accuracy", "max-accuracy"):
         building.add_argument(f"--{name}", type=float, metavar="X")
+    building.add_argument("--verifier", metavar="MODEL", help="judge of answers in words, served at $HISTA_REPRO_VERIFIER_URL")
     building.add_argument("--engine")
     building.add_argument("--dtype")
     building.add_argument("--executor", choices=("local", "ray"), default="local")

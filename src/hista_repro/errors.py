@@ -1,4 +1,7 @@
-"""The two ways in which a request can end badly; the command line turns them into exit codes."""
+"""The two ways in which a request can end badly, and how to name what was meant; the command line turns the former into exit codes."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class Refused(ValueError):
@@ -7,3 +10,10 @@ class Refused(ValueError):
 
 class WorkFailed(RuntimeError):
     """Work failed on the way; everything that was finished is kept (exit code 1)."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"

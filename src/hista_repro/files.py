@@ -46,6 +46,27 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def append_event(path: Path, event: dict[str, Any]) -> None:
+    """Append `event` as one line of JSON, on disk when this returns. A line that an earlier kill tore is closed first."""
+    with open(path, "a+b") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+        torn = file.read(1) not in (b"", b"\n")
+        file.write(b"\n" * torn + json.dumps(event, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """The events appended to `path`, oldest first, without lines that a kill tore; none where there is no file."""
+    events = []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            events.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return events
+
+
 def sha256_of(*paths: Path) -> str:
     """One digest over the names and contents of files, and of all files below folders (compiled Python left out), in sorted order."""
     digest = hashlib.sha256()

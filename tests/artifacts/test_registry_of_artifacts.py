@@ -25,7 +25,7 @@ def test_an_artifact_is_found_by_its_id():
 
 
 def test_an_unknown_id_is_refused_with_the_nearest_one():
-    with pytest.raises(Refused, match="unknown artifact 'table-4'; did you mean table-04"):
+    with pytest.raises(Refused, match="unknown artifact 'table-4'; did you mean 'table-04'"):
         get_artifact("table-4")
     with pytest.raises(Refused, match="there are table-01, "):
         get_artifact("zebra")

@@ -139,3 +139,9 @@ def test_the_module_is_the_command():
 def test_a_missing_extra_is_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "hista_repro.runner", None)
     assert "this command needs hista_repro.runner; pip install 'hista-repro[book]'" in _refusal(capsys, ["list"])
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{sys.executable} -m hista_repro list | true; exit ${{PIPESTATUS[0]}}"
+    finished = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert finished.returncode == 0 and finished.stderr == ""

@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
 
-from hista_repro.errors import Refused
-from hista_repro.runner.parameters import check_values, conform, did_you_mean, parse_overrides, read_parameters
+from hista_repro.conforming import conform
+from hista_repro.errors import Refused, did_you_mean
+from hista_repro.runner.parameters import check_values, parse_overrides, read_parameters
 
 CELL = """
 # what to measure

@@ -1,9 +1,8 @@
 """The tables and figures that this project re-measures; adding one means adding a notebook and one entry here."""
 
-import difflib
 from dataclasses import dataclass
 
-from hista_repro.errors import Refused
+from hista_repro.errors import Refused, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,4 @@ def get_artifact(artifact_id: str) -> Artifact:
     """The artifact with this id; raises `Refused`, suggesting the nearest id, for an unknown one."""
     if artifact_id in ARTIFACTS:
         return ARTIFACTS[artifact_id]
-    near = difflib.get_close_matches(artifact_id, ARTIFACTS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ARTIFACTS)}"
-    raise Refused(f"unknown artifact {artifact_id!r}; {hint}")
+    raise Refused(f"unknown artifact {artifact_id!r}; {did_you_mean(artifact_id, ARTIFACTS)}")

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import hista_repro.estimators
-from hista_repro.errors import Refused
+from hista_repro.errors import Refused, did_you_mean
 from hista_repro.estimators.base import Estimator, Information
 
 
@@ -28,7 +28,7 @@ def get_estimator(name: str, **settings: Any) -> Estimator:
     """
     known = _estimators(os.environ.get("HISTA_REPRO_PLUGINS", ""))
     if name not in known:
-        raise Refused(f"unknown estimator {name!r}; there are {', '.join(sorted(known))}")
+        raise Refused(f"unknown estimator {name!r}; {did_you_mean(name, sorted(known))}")
     return replace(known[name], **settings) if settings else known[name]
 
 

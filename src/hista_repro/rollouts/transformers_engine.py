@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig
 
 from hista_repro.models import load_model
+from hista_repro.rollouts.decoding import Decoder
 from hista_repro.rollouts.engine import Completion, Request
 from hista_repro.rollouts.group import HiddenStates
 from hista_repro.rollouts.shared_prefix import SharedPrefixCache, can_share, shared_prefix
@@ -36,7 +37,7 @@ class TransformersEngine:
         self.model.to(self.device)
         self.context: int | None = getattr(self.model.config, "max_position_embeddings", None)
         self._shares = can_share(self.model)
-        self._pieces: dict[int, str] = {}
+        self._decode = Decoder(self.tokenizer)
         eos = self.model.generation_config.eos_token_id
         self._eos = sorted({*(eos if isinstance(eos, list) else [eos]), self.tokenizer.eos_token_id} - {None})
         self._pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self._eos[0]
@@ -193,23 +194,6 @@ class TransformersEngine:
     def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
         end = next((t for t, token in enumerate(ids) if token in self._eos), None)
         return (ids, False) if end is None else (ids[:end], True)
-
-    def _decode(self, ids: Sequence[int]) -> tuple[str, list[int]]:
-        """The text of `ids`, and the character offset at which each token ends."""
-        text = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        ends, end = [], 0
-        for token in ids:
-            if token not in self._pieces:
-                self._pieces[token] = self.tokenizer.decode([token], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            end += len(self._pieces[token])
-            ends.append(end)
-        if "".join(self._pieces[token] for token in ids) == text:
-            return text, ends
-        # Some token does not decode on its own (a character spread over several tokens, a leading space that is dropped).
-        prefixes = self.tokenizer.batch_decode(
-            [ids[:t] for t in range(1, len(ids) + 1)], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return text, [len(prefix.rstrip("\N{REPLACEMENT CHARACTER}")) for prefix in prefixes]
 
 
 def _shared(first: Sequence[int], last: Sequence[int]) -> int:

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from hista_repro.errors import Refused
+from hista_repro.errors import Refused, did_you_mean
 from hista_repro.runner.execution import Execution, Job, Stop, execute
-from hista_repro.runner.parameters import did_you_mean
 
 Execute = Callable[[Job, Stop], Execution]
 EXECUTORS = ("local", "ray")

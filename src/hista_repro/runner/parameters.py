@@ -4,17 +4,16 @@ papermill takes any name and any type. Here a value that does not fit the declar
 """
 
 import ast
-import difflib
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from nbformat import NotebookNode
 
-from hista_repro.errors import Refused
-from hista_repro.runner.yaml12 import load_yaml
+from hista_repro.conforming import conform
+from hista_repro.errors import Refused, did_you_mean
+from hista_repro.yaml12 import load_yaml
 
 _KINDS = {kind.__name__: kind for kind in (str, int, float, bool, list, dict)} | {"Any": Any, "Literal": Literal}
 
@@ -79,43 +78,6 @@ def parse_overrides(parameters: Mapping[str, Parameter], overrides: Mapping[str,
         else:
             raise _wrong_type(notebook, parameter, text, "-p")
     return parsed
-
-
-def conform(value: Any, kind: Any) -> Any:
-    """`value` as `kind`, with integers widened where a float is asked for; raises `TypeError` where it is of another type.
-
-    A bool is no integer, an integer no bool, and a float that is not finite is refused: JSON could not record it.
-    """
-    origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any or (origin is Literal and value in arguments):
-        return value
-    if origin in (Union, UnionType):
-        return _conform_to_one_of(value, arguments)
-    if kind is float and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    if type(value) is not (origin or kind) or kind is float:
-        raise TypeError(f"{value!r} is no {kind}")
-    if origin is list:
-        return [conform(item, arguments[0]) for item in value]
-    if origin is dict:
-        return {conform(key, arguments[0]): conform(item, arguments[1]) for key, item in value.items()}
-    return value
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, or all of them."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
-
-
-def _conform_to_one_of(value: Any, kinds: tuple) -> Any:
-    for kind in sorted(kinds, key=lambda kind: type(value) is not kind):
-        try:
-            return conform(value, kind)
-        except TypeError:
-            continue
-    raise TypeError(f"{value!r} is none of {kinds}")
 
 
 def _readings(text: str, kind: Any) -> list[Any]:

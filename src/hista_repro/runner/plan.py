@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hista_repro.artifacts.registry import Artifact
-from hista_repro.errors import Refused
+from hista_repro.errors import Refused, did_you_mean
 from hista_repro.runner.keys import ContentKey, content_key
 from hista_repro.runner.notebooks import read_notebook
-from hista_repro.runner.parameters import check_values, did_you_mean, parse_overrides, read_parameters
+from hista_repro.runner.parameters import check_values, parse_overrides, read_parameters
 from hista_repro.runner.profiles import Profile
 
 

@@ -6,9 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hista_repro.errors import Refused
-from hista_repro.runner.parameters import did_you_mean
-from hista_repro.runner.yaml12 import load_yaml
+from hista_repro.errors import Refused, did_you_mean
+from hista_repro.yaml12 import load_yaml
 
 PROFILES = ("smoke", "cpu", "gpu", "paper")
 """The profiles that come with the package, from the smallest to the largest."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from hista_repro.files import read_json, write_json
+from hista_repro.files import append_event, read_events, read_json, write_json
 from hista_repro.runner.keys import ContentKey
 from hista_repro.runner.notebooks import write_notebook
 from hista_repro.runner.processes import is_alive
@@ -62,23 +62,12 @@ class RunFolder:
 
     def log(self, event: dict[str, Any]) -> None:
         """Append one line to the log, on disk when this returns. A line that an earlier kill tore is closed first."""
-        with self._writing, open(self.path / "log.jsonl", "a+b") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-            torn = file.read(1) not in (b"", b"\n")
-            file.write(b"\n" * torn + json.dumps(event, sort_keys=True, ensure_ascii=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with self._writing:
+            append_event(self.path / "log.jsonl", event)
 
     def read_log(self) -> list[dict[str, Any]]:
         """The events of the log, oldest first, without lines that a kill tore."""
-        path = self.path / "log.jsonl"
-        events = []
-        for line in path.read_bytes().splitlines() if path.exists() else []:
-            try:
-                events.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return events
+        return read_events(self.path / "log.jsonl")
 
     def install(self, out: Path, name: str, notebook: NotebookNode, before: Iterable[str]) -> list[str]:
         """Move what a notebook made in `out`, and the executed `notebook` called `name`, into place; returns their paths in the folder.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hista_repro.runner.yaml12 import load_yaml
+from hista_repro.yaml12 import load_yaml
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""GRPO that draws more prompts than it trains on and keeps the groups with the most mixed rewards.
+
+DAPO (arXiv 2503.14476, section 3.2) draws prompts until enough groups are neither all right nor all wrong. Here, as in the authors' code
+for the paper, a fixed multiple is drawn in one go and the groups with the largest variance of rewards are kept: for rewards of 0 and 1
+those nearest to an accuracy of one half. So a step always costs the same, and may keep a group without variance where all are easy.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset, Sampler
+from trl import GRPOTrainer
+
+from hista_repro.errors import Refused
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What one process drew in a generation step: B completions, group after group."""
+
+    inputs: list[dict[str, Any]]
+    """Rows of the data set."""
+    completions: list[list[int]]
+    """Token ids, the end-of-sequence token included."""
+    rewards_B: Tensor
+    """Weighted sums of what the reward functions gave."""
+    rows_B: Tensor
+    """Their places among all that was drawn."""
+
+    def take(self, rows: Tensor) -> Self:
+        chosen = rows.tolist()
+        inputs, completions = [self.inputs[row] for row in chosen], [self.completions[row] for row in chosen]
+        return type(self)(inputs, completions, self.rewards_B[rows], self.rows_B[rows])
+
+
+class DynamicSamplingTrainer(GRPOTrainer):
+    """`GRPOTrainer` with `oversampling`: how many prompts are drawn for each that is trained on.
+
+    After each generation step `sampled` is what this process keeps. Raises `ValueError` where no reward function gave a number.
+    """
+
+    def __init__(self, *args: Any, oversampling: int = 1, **kwargs: Any) -> None:
+        if oversampling < 1:
+            raise Refused(f"oversampling must be 1 or more prompts drawn per prompt trained on, not {oversampling}")
+        self.oversampling = oversampling
+        super().__init__(*args, **kwargs)
+        local_rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
+        if oversampling > 1 and local_rows % self.num_generations:
+            raise Refused(
+                f"oversampling keeps or drops whole groups, and {local_rows} completions per process and step are no multiple of "
+                f"num_generations={self.num_generations}; change per_device_train_batch_size or steps_per_generation"
+            )
+        if oversampling > 1 and isinstance(self.train_dataset, IterableDataset):
+            raise Refused("oversampling needs a train_dataset with a length; load it without streaming, or set oversampling to 1")
+
+    def get_train_dataloader(self) -> Any:
+        if self.oversampling == 1:
+            return super().get_train_dataloader()
+        return self._get_dataloader(
+            dataset=self.train_dataset,
+            description="Training",
+            batch_size=self._train_batch_size * self.args.steps_per_generation * self.oversampling,
+            sampler_fn=self._get_train_sampler,
+            is_training=True,
+        )
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> Sampler:
+        sampler = super()._get_train_sampler(dataset)
+        sampler.batch_size *= self.oversampling  # distinct prompts of one generation step
+        return sampler
+
+    def _calculate_rewards(self, inputs: list, prompts: list, completions: list, completion_ids_list: list[list[int]]) -> Tensor:
+        rewards_per_function = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        if unscored := int(rewards_per_function.isnan().all(dim=1).sum()):
+            names = ", ".join(self.reward_func_names)
+            raise ValueError(f"reward_funcs ({names}) gave NaN or None for {unscored} completions; return a number for each")
+        first = self.accelerator.process_index * len(prompts)
+        local = rewards_per_function[first : first + len(prompts)]
+        rewards_B = (local * self.reward_weights.to(local)).nansum(dim=1)
+        self.sampled = Sampled(inputs, completion_ids_list, rewards_B, torch.arange(len(inputs), device=local.device))
+        return rewards_per_function
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        output = super()._generate_and_score_completions(inputs)
+        if self.oversampling == 1 or not self.model.training:
+            return output
+        kept_B = self._most_mixed(len(inputs) // self.num_generations // self.oversampling)
+        self.sampled = self.sampled.take(kept_B)
+        output = {name: value[kept_B] if _has_rows(value, len(inputs)) else value for name, value in output.items()}
+        loss_mask_B_T = output["completion_mask"] * output.get("tool_mask", 1)
+        output["num_items_in_batch"] = self.accelerator.gather(loss_mask_B_T.sum()).sum()  # tokens that are dropped count for nothing
+        return output
+
+    def _most_mixed(self, count: int) -> Tensor:
+        """The rows of the `count` groups with the largest variance, in their order; logs the share of these that has any."""
+        rewards_P_G = self.sampled.rewards_B.view(-1, self.num_generations)
+        variance_P = rewards_P_G.var(dim=1, correction=0)
+        kept_P = variance_P.argsort(descending=True, stable=True)[:count].sort().values
+        mixed = self.accelerator.gather((variance_P[kept_P] > 0).float()).mean().item()
+        self._metrics["train"]["dynamic_sampling/mixed_groups"].append(mixed)
+        return self.sampled.rows_B.view(rewards_P_G.shape)[kept_P].flatten()
+
+
+def _has_rows(value: Any, rows: int) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0 and len(value) == rows

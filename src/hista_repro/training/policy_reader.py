@@ -1,0 +1,92 @@
+"""What an estimator may ask of the policy about rollouts that were just drawn: hidden states, entropies, fresh continuations."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from trl.models.utils import disable_gradient_checkpointing
+
+from hista_repro.training.batch import Rollout
+from hista_repro.training.continuations import draw_continuations
+from hista_repro.training.credit import node_positions
+from hista_repro.training.hidden import recorded_hidden
+
+if TYPE_CHECKING:
+    from hista_repro.training.trainer import CreditGRPOTrainer
+
+
+class PolicyReader:
+    """Reads the policy of `trainer` over its `rows`, which `output` holds as TRL lays them out: [padding | prompt | completion | padding].
+
+    `recorded` are the hidden states (B, S, D) of the last layer, where a pass of TRL's over the same tokens has shown them already.
+    """
+
+    def __init__(self, trainer: "CreditGRPOTrainer", output: dict[str, Any], rows: Sequence[Rollout], recorded: Tensor | None) -> None:
+        self.trainer = trainer
+        self.rows = rows
+        self._recorded = recorded
+        self._ids = torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1)
+        self._start = output["prompt_ids"].shape[1]
+        actions_B = torch.tensor([row.actions for row in rows], device=self._ids.device)
+        drawn_B_T = torch.arange(self._ids.shape[1] - self._start, device=self._ids.device) < actions_B[:, None]
+        # TRL's own mask of completions hides truncated ones where it is told to leave them out of the loss.
+        self._mask = torch.cat([output["prompt_mask"], drawn_B_T.to(output["prompt_mask"])], dim=1)
+
+    def hidden(self, layer: int) -> list[tuple[Tensor, Tensor]]:
+        """For each row the hidden states of its prompt (P, D) and of `written` (T, D), float32.
+
+        An estimator that learns keeps what it has seen, so for such a one they are on the CPU.
+        """
+        hidden_B_S_D = self._recorded if layer == -1 and self._recorded is not None else self._forward(layer)
+        hidden_B_S_D = hidden_B_S_D.float().to("cpu" if self.trainer.learns else hidden_B_S_D.device)
+        start = self._start
+        return [
+            (hidden_S_D[start - len(row.prompt) : start], hidden_S_D[start : start + len(row.written)])
+            for hidden_S_D, row in zip(hidden_B_S_D, self.rows, strict=True)
+        ]
+
+    @torch.no_grad()
+    def entropies(self) -> list[Tensor]:
+        """For each row the entropies (T,) in nats of the distributions that `written` was drawn from."""
+        trainer, kept = self.trainer, self._ids.shape[1] - self._start
+        with self._timed(), self._without_checkpointing():
+            _, entropies_B_T, _ = trainer._get_per_token_logps_and_entropies(
+                *(trainer.model, self._ids, self._mask, kept, trainer.args.per_device_train_batch_size), compute_entropy=True
+            )
+        return [entropies_T[: len(row.written)].float().cpu() for entropies_T, row in zip(entropies_B_T, self.rows, strict=True)]
+
+    def draws(self, count: int) -> list[dict[int, Tensor]]:
+        """For each row and each of its nodes, by the number of tokens before it, the rewards (count,) of fresh continuations."""
+        positions = node_positions([row.actions for row in self.rows], self.trainer.node_spacing)
+        return draw_continuations(self.trainer, self.rows, positions, count)
+
+    @torch.no_grad()
+    def _forward(self, layer: int) -> Tensor:
+        """(B, S, D): hidden states of `layer` from a pass of our own. The head sees one token of each row."""
+        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)
+        options = {"use_cache": False, "logits_to_keep": 1, "output_hidden_states": layer != -1}
+        trainer = self.trainer
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        with self._timed(), self._without_checkpointing(), trainer.accelerator.autocast(), recorded_hidden(model, layer) as found:
+            for part in torch.arange(len(self.rows)).split(trainer.args.per_device_train_batch_size):
+                trainer.model(input_ids=self._ids[part], attention_mask=self._mask[part], position_ids=positions[part], **options)
+        return torch.cat(found)
+
+    def _without_checkpointing(self) -> Any:
+        return disable_gradient_checkpointing(self.trainer.model, self.trainer.args.gradient_checkpointing_kwargs)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = now()
+        yield
+        self.trainer._metrics["train"]["credit/forward_seconds"].append(now() - started)
+
+
+def now() -> float:
+    """Seconds, once the accelerator has done what it was given."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+    return time.perf_counter()

@@ -1,0 +1,214 @@
+"""One training run: from a configuration to a folder with metrics, checkpoints and the trained model.
+
+The folder holds `manifest.json` (configuration, versions, status), `metrics.jsonl` (appended, see `metrics_log`), `checkpoint-*` and, at
+the end, `model`. A run that was stopped goes on from its last whole checkpoint. Completions that were drawn but not trained on are not in
+a checkpoint: they are drawn anew, which `metrics.jsonl` says, and so is what an estimator that learns was fitted on.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from transformers import PrinterCallback
+from trl import GRPOConfig
+from trl.rewards import get_soft_overlong_punishment
+
+from hista_repro.errors import Refused, WorkFailed
+from hista_repro.estimators import Estimator, get_estimator
+from hista_repro.files import append_event, claim_folder, read_json, write_json
+from hista_repro.models import load_model
+from hista_repro.problems.problem import Problem
+from hista_repro.problems.sources import load_problems
+from hista_repro.progress import progress
+from hista_repro.provenance import describe
+from hista_repro.seeding import derive_seed
+from hista_repro.training.callbacks import RunLog, newest_checkpoint
+from hista_repro.training.config import TrainConfig
+from hista_repro.training.damping import Damping, by_own_weight, by_position
+from hista_repro.training.hidden_align import HiddenAlign, HiddenAlignMixin
+from hista_repro.training.ppo import PPOCritic, PPOTrainer
+from hista_repro.training.presets import PRESETS
+from hista_repro.training.tasks import accuracy_reward, prompt_rows, stop_tokens
+from hista_repro.training.trainer import CreditGRPOTrainer
+
+_TRL_SEEDS = 2**32
+
+
+def train(config: TrainConfig) -> Path:
+    """Carry out the run, or what is left of it, and return its folder.
+
+    Raises `Refused`, before anything is written, for a request that cannot be met and for a folder that holds another run; `WorkFailed`
+    where training breaks down, with what was finished kept.
+    """
+    folder = Path(config.out)
+    manifest = _existing(folder, config)
+    if manifest is not None and manifest["status"] == "done":
+        return folder
+    trainer = _trainer(config, folder)
+    main = trainer.accelerator.is_main_process
+    with ExitStack() as stack:
+        if main:
+            stack.enter_context(claim_folder(folder))
+        checkpoint = newest_checkpoint(folder)
+        done = 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2])
+        bar = stack.enter_context(progress(config.steps, "training", unit="updates", initial=done))
+        trainer.add_callback(RunLog(folder, bar))
+        manifest = manifest or {"config": config.to_dict(), "provenance": describe()}
+        if main:
+            write_json(folder / "manifest.json", {**manifest, "status": "running"})
+            started = {"event": "started", "time": time.time(), "step": done}
+            append_event(folder / "metrics.jsonl", {**started, "redrawn": True} if done else started)
+        try:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        except (RuntimeError, ValueError, OSError) as error:
+            raise WorkFailed(f"training stopped at update {trainer.state.global_step}: {error}; checkpoints are kept") from error
+        trainer.save_model(str(folder / "model"))  # on all processes, which may each hold a part of it
+        if main:
+            write_json(folder / "manifest.json", {**manifest, "status": "done"})
+    return folder
+
+
+def _existing(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
+    """The manifest of the same run in `folder`, if there is one."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        if folder.is_dir() and any(entry.name != ".lock" for entry in folder.iterdir()):
+            raise Refused(f"{folder} is not empty and holds no training run; choose another folder")
+        return None
+    manifest, asked = read_json(path), config.to_dict()
+    there = manifest["config"]
+    if differing := [name for name in asked if name != "out" and there.get(name) != asked[name]]:
+        changes = ", ".join(f"{name} (there {there.get(name)!r}, asked {asked[name]!r})" for name in differing)
+        raise Refused(f"{folder} holds a run with another configuration: {changes}; choose another folder")
+    return manifest
+
+
+def _trainer(config: TrainConfig, folder: Path) -> CreditGRPOTrainer:
+    """Everything that can be refused is refused here. The trainer makes `folder`, and writes nothing into it yet."""
+    preset = PRESETS[config.preset]
+    problems, held_out = _problems(config)
+    arguments = _arguments(config, folder)
+    model, tokenizer = load_model(config.model)
+    tokenizer.padding_side = "left"
+    if stops := stop_tokens([*problems, *held_out], tokenizer):
+        ends = model.generation_config.eos_token_id
+        model.generation_config.eos_token_id = [*(ends if isinstance(ends, list) else [ends]), *stops]
+    kind, settings = preset.trainer, _credit_settings(config)
+    if config.hidden_align is not None:
+        kind = type(f"HiddenAlign{kind.__name__}", (HiddenAlignMixin, kind), {})
+        settings["align"] = _made(HiddenAlign, "hidden_align", config.hidden_align)
+    if issubclass(kind, PPOTrainer):
+        settings["critic"] = _made(PPOCritic, "critic", config.critic)
+    elif config.critic:
+        raise Refused(f"critic is set, and the preset {config.preset} has none; choose ppo")
+    trainer = kind(
+        model,
+        _rewards(config, [*problems, *held_out]),
+        arguments,
+        train_dataset=prompt_rows(problems, tokenizer),
+        eval_dataset=prompt_rows(held_out, tokenizer) if held_out else None,
+        processing_class=tokenizer,
+        **settings,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _made(kind: type, name: str, settings: dict[str, Any]) -> Any:
+    """`kind` with `settings`; raises `Refused` for one that it does not have."""
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise Refused(f"{name}: {error}") from None
+
+
+def _rewards(config: TrainConfig, problems: list[Problem]) -> list[Callable[..., list[float]]]:
+    rewards = [accuracy_reward(problems)]
+    if config.overlong_penalty:
+        share = PRESETS[config.preset].overlong_share
+        if share is None:
+            raise Refused(f"overlong_penalty is set, and the preset {config.preset} has none; choose dapo")
+        rewards.append(get_soft_overlong_punishment(config.max_tokens, max(round(share * config.max_tokens), 1)))
+    return rewards
+
+
+def _problems(config: TrainConfig) -> tuple[list[Problem], list[Problem]]:
+    """Problems to train on, and those held out for validation."""
+    problems = load_problems(config.problems, domain=config.domain, limit=config.limit, seed=config.seed)
+    held_out, problems = problems[: config.validation_problems], problems[config.validation_problems :]
+    needed = config.prompts * (config.oversampling or PRESETS[config.preset].oversampling)
+    if len(problems) < needed:
+        raise Refused(
+            f"a generation step draws {needed} prompts, and {config.problems} leaves {len(problems)} beside {len(held_out)} held out; "
+            "set a larger limit, fewer prompts or fewer validation_problems"
+        )
+    return problems, held_out
+
+
+def _arguments(config: TrainConfig, folder: Path) -> GRPOConfig:
+    """TRL's configuration; raises `Refused` where TRL does not take it."""
+    processes = PartialState().num_processes
+    if config.completions % (config.micro_batch * processes * config.updates_per_generation):
+        raise Refused(
+            f"micro_batch {config.micro_batch} x {processes} processes x {config.updates_per_generation} updates_per_generation does not "
+            f"divide prompts x group_size = {config.completions}; change one of them"
+        )
+    passes = config.completions // (config.micro_batch * processes)
+    validates = config.validation_problems > 0
+    ours = {
+        **PRESETS[config.preset].grpo_arguments(),
+        **{"output_dir": str(folder), "seed": derive_seed(config.seed, "training") % _TRL_SEEDS, "max_steps": config.steps},
+        **{"num_generations": config.group_size, "per_device_train_batch_size": config.micro_batch, "steps_per_generation": passes},
+        **{"gradient_accumulation_steps": passes // config.updates_per_generation, "num_iterations": config.iterations},
+        **{"max_completion_length": config.max_tokens, "temperature": config.temperature},
+        **{"learning_rate": config.learning_rate, "lr_scheduler_type": config.schedule, "warmup_steps": config.warmup_steps},
+        **{"max_grad_norm": config.max_grad_norm, "bf16": config.bf16},
+        **{"gradient_checkpointing": config.gradient_checkpointing, "report_to": "none", "logging_steps": 1, "disable_tqdm": True},
+        **{"save_strategy": "steps", "save_steps": config.save_every, "save_total_limit": 2},
+        **{"eval_strategy": "steps" if validates else "no", "eval_steps": config.validate_every, "eval_on_start": validates},
+        **{"num_generations_eval": 1, "per_device_eval_batch_size": min(config.completions, max(config.validation_problems, 1))},
+    }
+    try:
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # about names that TRL itself still uses
+            return GRPOConfig(**{**ours, **config.trl})
+    except (TypeError, ValueError) as error:
+        raise Refused(f"TRL refuses the configuration: {str(error).splitlines()[0]}") from None
+
+
+def _credit_settings(config: TrainConfig) -> dict[str, Any]:
+    """What `CreditGRPOTrainer` takes besides TRL's arguments."""
+    preset = PRESETS[config.preset]
+    name = config.estimator or preset.estimator
+    return {
+        "estimator": None if name in (None, "none") else _estimator(name, config),
+        "gae_lambda": config.gae_lambda,
+        "node_spacing": config.node_spacing,
+        "advantage_scale": config.advantage_scale,
+        "damping": _damping(config),
+        "oversampling": config.oversampling or preset.oversampling,
+        "allow_biased": config.allow_biased,
+    }
+
+
+def _estimator(name: str, config: TrainConfig) -> Estimator:
+    """The estimator called `name`, adapted to the lengths and the model of the run, with what the run sets on top."""
+    try:
+        get_estimator(name, **config.estimator_settings)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"estimator_settings do not fit {name}: {error}") from None
+    adapted = get_estimator(name).for_length(config.max_tokens).for_model(config.model)
+    return replace(adapted, **config.estimator_settings)
+
+
+def _damping(config: TrainConfig) -> Damping | None:
+    match config.damping:
+        case "position":
+            return by_position
+        case "own-weight":
+            return by_own_weight(get_estimator(config.damping_estimator).for_length(config.max_tokens))
+    return None

@@ -1,0 +1,145 @@
+"""Whole runs: what they leave, how they go on after a kill, what they refuse before writing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hista_repro.errors import Refused
+from hista_repro.files import append_event, read_events
+from hista_repro.models import load_model
+from hista_repro.training.config import TrainConfig
+from hista_repro.training.metrics_log import read_metrics
+from hista_repro.training.run import train
+
+SMALL = {
+    **{"problems": "arithmetic-steps", "limit": 100, "prompts": 2, "group_size": 4, "micro_batch": 4, "max_tokens": 12, "steps": 4},
+    **{"temperature": 1.0, "learning_rate": 1e-3, "validation_problems": 8, "validate_every": 2, "save_every": 2},
+    **{"trl": {"use_cpu": True}},
+}
+
+PROGRAM = """
+import json, sys
+from hista_repro.training import config, run
+run.train(config.TrainConfig.from_dict(json.loads(sys.argv[1])))
+"""
+
+
+def config_of(model, out, **settings) -> TrainConfig:
+    return TrainConfig.from_dict({**SMALL, "model": str(model), "out": str(out), **settings})
+
+
+def test_what_a_run_leaves(random_model, tmp_path):
+    folder = train(config_of(random_model, tmp_path / "run", estimator="hista-loo", overlong_penalty=True))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["status"], manifest["config"]["estimator"]) == ("done", "hista-loo")
+    metrics = read_metrics(folder)
+    assert metrics.step.tolist() == [0, 1, 2, 3, 4]
+    assert metrics.eval_reward.notna().tolist() == [True, False, True, False, True]
+    assert metrics["credit/seconds"].notna().tolist() == [False, True, True, True, True]
+    assert "rewards/accuracy/mean" in metrics
+    load_model(str(folder / "model"))
+    before = (folder / "metrics.jsonl").read_bytes()
+    train(config_of(random_model, folder, estimator="hista-loo", overlong_penalty=True))
+    assert (folder / "metrics.jsonl").read_bytes() == before  # done is done
+
+
+@pytest.mark.parametrize(
+    ("settings", "metric"),
+    [
+        ({"preset": "ppo", "critic": {"pretraining": 1}}, "critic/explained_variance"),
+        ({"hidden_align": {"markers": ["1"]}, "estimator": "hista-loo"}, "align/loss"),
+        ({"estimator": "mcs-1"}, "credit/drawn_tokens"),
+        ({"estimator": "poise-prompt"}, "credit/forward_seconds"),
+        ({"damping": "own-weight"}, "credit/seconds"),
+    ],
+)
+def test_further_methods(random_model, tmp_path, settings, metric):
+    folder = train(config_of(random_model, tmp_path / "run", steps=2, validation_problems=0, **settings))
+    assert metric in read_metrics(folder)
+
+
+def test_an_interrupted_run_goes_on_from_its_last_whole_checkpoint(random_model, tmp_path, monkeypatch):
+    config = config_of(random_model, tmp_path / "run")
+    monkeypatch.setattr("hista_repro.training.callbacks.RunLog.on_step_end", _interrupt_in_step(3))
+    with pytest.raises(KeyboardInterrupt):
+        train(config)
+    monkeypatch.undo()
+    (tmp_path / "run" / "checkpoint-3").mkdir()  # as a kill in the middle of saving leaves it
+    folder = train(config)
+    started = [event for event in read_events(folder / "metrics.jsonl") if event["event"] == "started"]
+    assert [(event["step"], event.get("redrawn", False)) for event in started] == [(0, False), (2, True)]
+    assert read_metrics(folder).step.tolist() == [0, 1, 2, 3, 4]
+
+
+def _interrupt_in_step(step):
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == step:
+            raise KeyboardInterrupt
+
+    return on_step_end
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on(random_model, tmp_path):
+    folder = tmp_path / "run"
+    settings = config_of(random_model, folder, steps=40).to_dict()
+    program = (
+        "import json, sys; from hista_repro.training import run, config; run.train(config.TrainConfig.from_dict(json.loads(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", program, json.dumps(settings)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoint-6" / "complete").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "running"
+    subprocess.run(command, env=environment, check=True, timeout=200, stderr=subprocess.DEVNULL)
+    started = [event["step"] for event in read_events(folder / "metrics.jsonl") if event["event"] == "started"]
+    assert started[0] == 0 and started[1] >= 6
+    assert read_metrics(folder).step.tolist() == list(range(41))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"limit": 10}, "draws 4 prompts, and arithmetic-steps leaves 2"),
+        ({"micro_batch": 3}, "micro_batch 3 x 1 processes"),
+        ({"trl": {"no_such": 1}}, "TRL refuses the configuration"),
+        ({"estimator": "hista"}, "allow_biased=True"),
+        ({"estimator": "hista-loo", "estimator_settings": {"neighbors": 3}}, "estimator_settings do not fit hista-loo"),
+        ({"preset": "cispo", "overlong_penalty": True}, "the preset cispo has none"),
+        ({"critic": {"clip": 0.1}}, "the preset dapo has none"),
+        ({"preset": "ppo", "critic": {"clop": 0.1}}, "critic: .*'clop'"),
+        ({"hidden_align": {"form": "dot"}}, "form must be 'cosine' or 'l2'"),
+    ],
+)
+def test_refusals_come_before_anything_is_written(random_model, tmp_path, settings, message):
+    with pytest.raises(Refused, match=message):
+        train(config_of(random_model, tmp_path / "run", **settings))
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_run_is_not_overwritten(random_model, tmp_path):
+    folder = train(config_of(random_model, tmp_path / "run", steps=1, validation_problems=0))
+    with pytest.raises(Refused, match=r"learning_rate \(there 0.001, asked 0.5\)"):
+        train(config_of(random_model, folder, steps=1, validation_problems=0, learning_rate=0.5))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    with pytest.raises(Refused, match="holds no training run"):
+        train(config_of(random_model, tmp_path / "other"))
+
+
+def test_the_log_survives_a_torn_line(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    append_event(path, {"event": "update", "step": 1, "time": 0.0, "reward": 0.1})
+    path.write_bytes(path.read_bytes() + b'{"event": "upd')
+    append_event(path, {"event": "update", "step": 1, "time": 1.0, "reward": 0.2})
+    assert len(read_events(path)) == 2
+    assert read_metrics(tmp_path).reward.tolist() == [0.2]
