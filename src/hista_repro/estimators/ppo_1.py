@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from hista_repro.estimators.authors_critic import AuthorsCritic
@@ -64,9 +65,9 @@ class FirstEpochCritic(Estimator):
         check_positions(group, positions)
         if self.fitted is None:
             raise ValueError(f"{self.name} is not fitted; call fit first")
-        return [
-            values_T[list(tokens)] for values_T, tokens in zip(state_values(self.fitted, trajectories_of(group)), positions, strict=True)
-        ]
+        trajectories, asked = trajectories_of(group), [i for i, tokens in enumerate(positions) if len(tokens)]
+        values = dict(zip(asked, state_values(self.fitted, [trajectories[i] for i in asked]), strict=True))
+        return [values[i][list(tokens)] if len(tokens) else torch.zeros(0) for i, tokens in enumerate(positions)]
 
 
 ESTIMATORS = [FirstEpochCritic(), FirstEpochCritic(critic=AuthorsCritic())]
