@@ -14,11 +14,13 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
 from transformers.masking_utils import sdpa_mask
 
+from hista_repro.rollouts.roomy_cache import RoomyCache
+
 _NAME = "hista_repro_shared_prefix"
 _prefix: ContextVar[DynamicCache] = ContextVar("prefix")
 
 
-class SharedPrefixCache(DynamicCache):
+class SharedPrefixCache(RoomyCache):
     """What each row has read after a prefix whose cache, of batch size one, is `prefix`. Counts the prefix in its lengths."""
 
     def __init__(self, prefix: DynamicCache) -> None:

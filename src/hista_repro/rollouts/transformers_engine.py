@@ -19,6 +19,7 @@ from hista_repro.models import load_model
 from hista_repro.rollouts.decoding import Decoder
 from hista_repro.rollouts.engine import Completion, Request
 from hista_repro.rollouts.group import HiddenStates
+from hista_repro.rollouts.roomy_cache import RoomyCache
 from hista_repro.rollouts.shared_prefix import SharedPrefixCache, can_share, shared_prefix
 from hista_repro.seeding import derive_seed
 
@@ -92,6 +93,9 @@ class TransformersEngine:
             found.append(torch.distributions.Categorical(logits=logits_T_V).entropy().cpu())
         return tuple(found)
 
+    def _empty_cache(self) -> DynamicCache:
+        return RoomyCache() if self._shares else DynamicCache(config=self.model.config)
+
     def _prefix(self, ids: Tensor, layer: int = -1) -> tuple[DynamicCache, Tensor]:
         """The cache of a prefix `ids` (1, P), and its hidden states of `layer` (P, D)."""
         cache = DynamicCache(config=self.model.config)
@@ -130,7 +134,7 @@ class TransformersEngine:
         row_of = {prompt: row for row, prompt in enumerate(prompts)}
         rows = torch.tensor([row_of[request.read] for request in batch], device=self.device)
         most = max(request.max_tokens - len(request.written) for request in batch)
-        prefix = self._prefix(ids[:1, :shared])[0] if shared else DynamicCache(config=self.model.config)
+        prefix = self._prefix(ids[:1, :shared])[0] if shared else self._empty_cache()
         with self._after(prefix, len(prompts)) if shared else nullcontext(prefix) as cache:
             if ids.shape[1] - 1 > shared:
                 self._read(ids[:, shared:-1], mask[:, :-1], cache)
