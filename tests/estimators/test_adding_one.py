@@ -1,0 +1,103 @@
+"""An estimator is one file: it is then known to the benchmark, to its tables and to training, with nothing else changed."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hista_repro.errors import Refused
+from hista_repro.estimators import Information, available_estimators, get_estimator
+from hista_repro.estimators import registry as registry_module
+
+PLUGIN = '''
+"""The leave-one-out mean, drawn towards one half as if `weight` more rollouts had ended either way."""
+
+from dataclasses import dataclass
+
+import torch
+
+from hista_repro.estimators import Estimator, Information
+
+
+@dataclass(frozen=True)
+class ShrunkenMean(Estimator):
+    name = "shrunken-mean"
+    information = Information.SIBLINGS
+    weight: float = 2.0
+
+    def values(self, group, positions):
+        others_G = group.rewards_G.sum() - group.rewards_G
+        values_G = (others_G + self.weight / 2) / (group.size - 1 + self.weight)
+        return [torch.full((len(tokens),), float(value)) for value, tokens in zip(values_G, positions, strict=True)]
+
+
+ESTIMATORS = [ShrunkenMean()]
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "shrunken_mean.py").write_text(PLUGIN)
+    monkeypatch.setenv("HISTA_REPRO_PLUGINS", str(folder))
+    return folder
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-m", "hista_repro", *map(str, arguments)], capture_output=True, text=True, env=os.environ)
+
+
+def test_a_file_in_a_folder_is_an_estimator(plugin):
+    assert available_estimators()["shrunken-mean"] is Information.SIBLINGS
+    assert get_estimator("shrunken-mean", weight=1.0).weight == 1.0
+
+
+def test_a_module_of_another_package_is_an_estimator(tmp_path, monkeypatch):
+    package = tmp_path / "elsewhere"
+    package.mkdir()
+    (package / "their_estimators.py").write_text(PLUGIN)
+    info = package / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[hista_repro.estimators]\ntheirs = their_estimators\n")
+    monkeypatch.syspath_prepend(package)
+    registry_module._estimators.cache_clear()
+    try:
+        assert "shrunken-mean" in available_estimators()
+    finally:
+        monkeypatch.undo()
+        registry_module._estimators.cache_clear()
+
+
+@pytest.mark.slow
+def test_the_benchmark_scores_it_and_training_takes_it(plugin, random_model, tmp_path):
+    source = ["--model", "tiny", "--problems", "arithmetic-steps", "--limit", "4", "--temperature", "1.0", "--max-tokens", "96"]
+    sizes = ["--group-size", "4", "--states", "2", "--references", "2", "--draws", "0"]
+    assert run("sveb", "build", *source, *sizes, "--out", tmp_path / "b").returncode == 0
+    scored = run("sveb", "score", tmp_path / "b", "--json")
+    rows = {row["estimator"]: row for row in json.loads(scored.stdout)}
+    assert rows["shrunken-mean"]["information"] == "siblings" and rows["shrunken-mean"]["n_states"] > 0
+
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        f"{{model: {random_model}, problems: arithmetic-steps, out: {tmp_path / 'run'}, estimator: shrunken-mean, limit: 20, prompts: 2, "
+        "group_size: 2, oversampling: 1, micro_batch: 4, max_tokens: 8, steps: 1, temperature: 1.0, trl: {use_cpu: true}}"
+    )
+    trained = run("train", config)
+    assert trained.returncode == 0, trained.stderr
+
+
+def test_a_name_that_is_taken_is_refused(plugin):
+    (plugin / "again.py").write_text(PLUGIN)
+    registry_module._estimators.cache_clear()
+    with pytest.raises(Refused, match="two estimators are called 'shrunken-mean'"):
+        available_estimators()
+
+
+def test_a_folder_that_is_none_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("HISTA_REPRO_PLUGINS", str(tmp_path / "nowhere"))
+    with pytest.raises(Refused, match="nowhere, which is no folder"):
+        available_estimators()
