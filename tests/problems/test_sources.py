@@ -4,7 +4,9 @@ import pytest
 
 from hista_repro.errors import Refused
 from hista_repro.problems import load_problems
-from hista_repro.problems.hub import HUB_SOURCES
+from hista_repro.problems.arithmetic import ARITHMETIC_SOURCES
+from hista_repro.problems.problem import DOMAINS
+from hista_repro.problems.worked import WORKED_SOURCES
 
 
 @pytest.fixture
@@ -46,10 +48,14 @@ def test_built_in_sources_give_what_they_generate_first():
     assert len(load_problems("arithmetic-worked", domain="number", limit=10_000)) == 721
 
 
+def test_every_domain_has_a_built_in_source():
+    assert {load_problems(name, limit=1)[0].domain for name in [*ARITHMETIC_SOURCES, *WORKED_SOURCES]} == set(DOMAINS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"source": "no-such-source"}, "arithmetic-steps, arithmetic-worked, open-r1/DAPO"),
+        ({"source": "no-such-source"}, r"arithmetic-steps, arithmetic-worked, .*open-r1/DAPO"),
         ({"source": "missing.jsonl"}, "missing.jsonl"),
         ({"source": "arithmetic-steps", "limit": 0}, "limit must be at least 1, not 0"),
         ({"source": "arithmetic-steps", "domain": "poetry"}, "'poetry'"),
@@ -65,78 +71,3 @@ def test_a_file_that_is_no_json_lines_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(Refused, match="no known source"):
         load_problems(str(tmp_path / "notes.txt"))
-
-
-CASES = [{"fn_name": None, "type": "stdin_stdout", "input": f"{i}\n", "output": f"{i}\n"} for i in range(6)]
-# one usable row for each data set, and rows that make no problem
-ROWS = {
-    "open-r1/DAPO-Math-17k-Processed": [
-        {"prompt": "1+1?", "solution": "2"},
-        {"prompt": "1+1?", "solution": "2"},
-        {"prompt": "", "solution": "2"},
-    ],
-    "DigitalLearningGmbH/MATH-lighteval": [
-        {"problem": "Half?", "solution": r"It is $\boxed{\frac{1}{2}}$.", "level": "Level 1", "type": "Algebra"},
-        {"problem": "Prove it.", "solution": "Clear.", "level": "Level 1", "type": "Algebra"},
-    ],
-    "open-r1/OpenR1-Math-220k": [
-        {"problem": "Half?", "answer": "1/2", "question_type": "math-word-problem"},
-        {"problem": "Prove it.", "answer": "proof", "question_type": "proof"},
-    ],
-    "open-r1/Mixture-of-Thoughts": [
-        {"messages": [{"role": "user", "content": "Which?\nA: x\nB: y"}, {"role": "assistant", "content": r"So \boxed{\text{B}}"}]},
-        {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]},
-    ],
-    "TIGER-Lab/WebInstruct-verified": [
-        {"question": "Is it?", "answer": "Yes", "answer_type": "Boolean", "category": "Physics", "difficulty": "University"},
-        {"question": "1+1?", "answer": "2", "answer_type": "Integer", "category": "Mathematics", "difficulty": "University"},
-        {"question": "2+1?", "answer": "3", "answer_type": "Integer", "category": "Physics", "difficulty": "Junior High School"},
-    ],
-    "open-r1/verifiable-coding-problems-python": [
-        {"problem_statement": "Echo.", "verification_info": {"language": "python", "test_cases": CASES}},
-        {"problem_statement": "Few.", "verification_info": {"language": "python", "test_cases": CASES[:5]}},
-        {
-            "problem_statement": "Call.",
-            "verification_info": {"language": "python", "test_cases": [{**case, "type": "function_call"} for case in CASES]},
-        },
-    ],
-}
-ANSWERS = {
-    "open-r1/DAPO-Math-17k-Processed": ("number", "math", "2"),
-    "DigitalLearningGmbH/MATH-lighteval": ("math", "math", r"\frac{1}{2}"),
-    "open-r1/OpenR1-Math-220k": ("math", "math", "1/2"),
-    "open-r1/Mixture-of-Thoughts": ("science", "exact", "B"),
-    "TIGER-Lab/WebInstruct-verified": ("general", "exact", "Yes"),
-    "open-r1/verifiable-coding-problems-python": ("programming", "code", None),
-}
-
-
-@pytest.mark.parametrize("name", HUB_SOURCES)
-def test_rows_of_the_hub_become_problems(name):
-    (problem,) = HUB_SOURCES[name].read(ROWS[name])
-    assert (problem.domain, problem.verifier, problem.answer) == ANSWERS[name]
-    assert problem.source == name and "/" not in problem.id
-
-
-def test_the_hub_is_asked_for_the_right_configuration(monkeypatch):
-    datasets = pytest.importorskip("datasets")
-    asked = []
-
-    def fake(name, config, split):
-        asked.append((name, config, split))
-        return ROWS[name]
-
-    monkeypatch.setattr(datasets, "load_dataset", fake)
-    assert len(load_problems("open-r1/DAPO-Math-17k-Processed", domain="number", limit=3)) == 1
-    assert asked == [("open-r1/DAPO-Math-17k-Processed", "en", "train")]
-
-
-def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch):
-    datasets = pytest.importorskip("datasets")
-
-    def unreachable(*_, **__):
-        raise ConnectionError("no route to host\nand a long story")
-
-    monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(Refused, match=r"did not give the data set .*DAPO.*: no route to host$"):
-        load_problems("open-r1/DAPO-Math-17k-Processed")

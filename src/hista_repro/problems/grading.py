@@ -1,18 +1,25 @@
 """Is a completion right? Answers are first found in the text, then compared with the gold answer by the problem's verifier.
 
-`exact` compares strings, `choice` letters, and `math` quantities, through math-verify. Nothing is scored as wrong because a grader could
-not run: that raises, or is an outcome of its own.
+`exact` compares strings, `choice` letters, `math` quantities, through math-verify, and `code` runs programs in the sandbox. Nothing is
+scored as wrong because a grader could not run: that raises, or is an outcome of its own.
 """
 
+import os
 import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from hista_repro.errors import Refused
+from hista_repro.errors import WorkFailed
 from hista_repro.problems.math_grader import compare_quantities
+from hista_repro.problems.model_verifier import ModelVerifier
 from hista_repro.problems.outcome import Outcome
 from hista_repro.problems.problem import Problem
+from hista_repro.problems.program_grader import extract_program, grade_program
+from hista_repro.sandbox import Isolation, chosen
 
-__all__ = ["Outcome", "extract_answer", "grade"]
+__all__ = ["Outcome", "extract_answer", "grade", "grade_all", "isolation_of"]
 
+_REQUESTS_AT_ONCE = 32
 _WORDS = frozenset({"yes", "no", "maybe", "true", "false"})
 """Answers whose case does not matter; that of a chemical formula does."""
 _BOX = re.compile(r"\\f?boxed\s*\{")
@@ -21,19 +28,53 @@ _WRAPPER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|boldsymbol|
 _LETTER = re.compile(r"(?:option|choice)?\s*[(\[]?([A-Za-z])(?:[)\].:,]|$)", re.IGNORECASE)
 
 
-def grade(problem: Problem, text: str) -> Outcome:
+def grade(problem: Problem, text: str, verifier: ModelVerifier | None = None) -> Outcome:
     """The outcome of the completion `text`. May be called from any thread.
 
-    Raises `Refused` for a problem whose answers are programs: they need a sandbox, and there is none yet.
+    `verifier` is asked about answers to "math" and "exact" problems that the rules do not find right. Raises `Refused` for a program
+    where this machine cannot isolate programs, and `WorkFailed` where math-verify does not start or the verifier does not answer.
     """
-    if problem.verifier == "code":
-        raise Refused(f"problem {problem.id!r} asks for a program, and there is no sandbox to run programs in yet; choose another domain")
     answer = extract_answer(problem, text)
     if answer is None:
         return Outcome.UNPARSED
-    if problem.verifier == "math":
-        return compare_quantities(problem.answer, answer)
-    gold = problem.answer if problem.verifier == "choice" else _plain(problem.answer)
+    outcome = _by_rule(problem, answer)
+    if verifier is None or outcome is Outcome.CORRECT or problem.verifier not in ("math", "exact"):
+        return outcome
+    return verifier.judge(problem.problem, problem.answer, answer)
+
+
+def grade_all(completions: Sequence[tuple[Problem, str]], verifier: ModelVerifier | None = None) -> list[Outcome]:
+    """The outcomes of many completions, graded side by side.
+
+    Raises what `grade` raises, and `WorkFailed` where a program could not be run: that says nothing about the program.
+    """
+    workers = _REQUESTS_AT_ONCE if verifier else os.cpu_count()
+    with ThreadPoolExecutor(workers) as pool:
+        outcomes = list(pool.map(lambda pair: grade(*pair, verifier), completions))
+    for (problem, _), outcome in zip(completions, outcomes, strict=True):
+        if outcome is Outcome.SANDBOX_ERROR:
+            raise WorkFailed(f"the sandbox did not run a program for problem {problem.id!r}; what was finished is kept")
+    return outcomes
+
+
+def isolation_of(problems: Iterable[Problem]) -> Isolation | None:
+    """What stands between the machine and the programs that `problems` ask for; None where they ask for none.
+
+    Raises `Refused` where this machine cannot isolate programs.
+    """
+    return chosen() if any(problem.verifier == "code" for problem in problems) else None
+
+
+def _by_rule(problem: Problem, answer: str) -> Outcome:
+    match problem.verifier:
+        case "code":
+            return grade_program(problem, answer)
+        case "math":
+            return compare_quantities(problem.answer, answer)
+        case "choice":
+            gold = problem.answer
+        case "exact":
+            gold = _plain(problem.answer)
     if gold.casefold() in _WORDS:
         return Outcome.CORRECT if answer.casefold() == gold.casefold() else Outcome.WRONG
     return Outcome.CORRECT if answer == gold else Outcome.WRONG
@@ -43,8 +84,11 @@ def extract_answer(problem: Problem, text: str) -> str | None:
     r"""The final answer that `text` gives to `problem`, or None where it gives none.
 
     It is what follows the last "A:" in the prompt style "steps"; otherwise the content of the last \boxed{}, or what follows the last
-    "answer is". For verifier "choice" it is a capital letter, for "exact" it is freed of LaTeX wrapping.
+    "answer is". For verifier "choice" it is a capital letter, for "exact" it is freed of LaTeX wrapping. For "code" it is the last block
+    of code.
     """
+    if problem.verifier == "code":
+        return extract_program(text)
     if problem.meta.get("style") == "steps":
         _, marker, answer = text.rpartition("A:")
         return answer.strip() or None if marker else None

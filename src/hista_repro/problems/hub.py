@@ -1,11 +1,16 @@
 r"""The paper's data sets on the Hugging Face hub, and how their rows become problems.
 
-The choice of sets, configurations and splits follows the authors' released data preparation (Table 16 and App. H name the sets only). A row
-without a question or an answer that can be checked, such as a proof, is left out. Where answers must be cut out of a worked solution, the
-last \boxed{} is read with nested braces; the release cuts at the first closing brace.
+Section 6.1 and App. H name the sets. The authors' data preparation reads three of them from derived sets: DAPO-Math-17k-Processed,
+Mixture-of-Thoughts for the science questions of Llama-Nemotron, and verifiable-coding-problems-python. Both forms are known here.
+
+A row without a question or an answer that can be checked, such as a proof, is left out. Where answers must be cut out of a worked
+solution, the last \boxed{} is read with nested braces; the release cuts at the first closing brace.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import ast
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -43,7 +48,7 @@ class HubSource:
             raise Refused(f"the hub did not give the data set {self.name}: {reason or type(error).__name__}") from error
         return list(self.read(rows))
 
-    def read(self, rows: Iterator[Row]) -> Iterator[Problem]:
+    def read(self, rows: Iterable[Row]) -> Iterator[Problem]:
         seen = set()
         for row in rows:
             fields = self.fields(row)
@@ -63,6 +68,14 @@ def _dapo(row: Row) -> Fields | None:
     return _math(row["prompt"], row["solution"])
 
 
+_DAPO_FRAME = re.compile(r"\ASolve the following math problem.*?\n\n|\n\nRemember to put your answer[^\n]*\Z")
+
+
+def _dapo_original(row: Row) -> Fields | None:
+    """The question without the frame that asks for the form of the answer; the set repeats each question a hundred times."""
+    return _math(_DAPO_FRAME.sub("", row["prompt"][0]["content"]), row["reward_model"]["ground_truth"])
+
+
 def _math_lighteval(row: Row) -> Fields | None:
     return _math(row["problem"], last_boxed(row["solution"]))
 
@@ -72,9 +85,21 @@ def _openr1(row: Row) -> Fields | None:
 
 
 def _science(row: Row) -> Fields | None:
+    return _boxed(_question(row["messages"]), row["messages"][-1]["content"])
+
+
+def _nemotron(row: Row) -> Fields | None:
+    asked = row["input"]
+    return _boxed(asked if isinstance(asked, str) else _question(asked), row["output"])
+
+
+def _question(messages: Iterable[Row]) -> str:
+    return next(message["content"] for message in messages if message["role"] == "user")
+
+
+def _boxed(question: str, solution: str) -> Fields | None:
     """Llama-Nemotron's questions carry their choices in the text, so a letter is compared as it stands."""
-    question = next(message["content"] for message in row["messages"] if message["role"] == "user")
-    answer = last_boxed(row["messages"][-1]["content"])
+    answer = last_boxed(solution)
     if answer is None:
         return None
     letter = answer.replace(r"\text", "").strip("{}().$ ")
@@ -95,22 +120,38 @@ def _webinstruct(row: Row) -> Fields | None:
 
 
 def _programs(row: Row) -> Fields | None:
+    return _stdio(row["problem_statement"], row["verification_info"]["test_cases"])
+
+
+def _programs_original(row: Row) -> Fields | None:
+    """The Python problems; their tests are kept as text, as JSON or as a Python literal."""
+    text = row["verification_info"]
+    try:
+        info = json.loads(text)
+    except ValueError:
+        info = ast.literal_eval(text)
+    return _stdio(row["prompt"], info["test_cases"]) if info.get("language") == "python" else None
+
+
+def _stdio(problem: str, cases: Sequence[Row]) -> Fields | None:
     """Problems that read standard input and have six tests or more, as in the release."""
-    cases = row["verification_info"]["test_cases"]
     if len(cases) < 6 or any(case["type"] != "stdin_stdout" for case in cases):
         return None
     tests = {"kind": "stdio", "cases": [{"input": case["input"], "output": case["output"]} for case in cases]}
-    return {"problem": row["problem_statement"], "answer": None, "verifier": "code", "tests": tests}
+    return {"problem": problem, "answer": None, "verifier": "code", "tests": tests}
 
 
 HUB_SOURCES = {
     source.name: source
     for source in (
+        HubSource("BytedTsinghua-SIA/DAPO-Math-17k", "default", "train", "number", _dapo_original),
         HubSource("open-r1/DAPO-Math-17k-Processed", "en", "train", "number", _dapo),
         HubSource("DigitalLearningGmbH/MATH-lighteval", "default", "train", "math", _math_lighteval),
         HubSource("open-r1/OpenR1-Math-220k", "default", "train", "math", _openr1),
+        HubSource("nvidia/Llama-Nemotron-Post-Training-Dataset", "SFT", "science", "science", _nemotron),
         HubSource("open-r1/Mixture-of-Thoughts", "science", "train", "science", _science),
         HubSource("TIGER-Lab/WebInstruct-verified", "default", "train", "general", _webinstruct),
+        HubSource("PrimeIntellect/verifiable-coding-problems", "default", "train", "programming", _programs_original),
         HubSource("open-r1/verifiable-coding-problems-python", "default", "train", "programming", _programs),
     )
 }

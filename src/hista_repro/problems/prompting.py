@@ -1,5 +1,6 @@
 """How a problem is put to a model: the text of the prompt, and where a completion stops."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ FINAL_ANSWER = {
 """What a system prompt asks for, by verifier. The paper's models are asked for the same forms of answer (App. G), in other words."""
 
 
+_SUMS = tuple((worked_question(terms), worked_answer(terms)) for terms in WORKED_EXAMPLES)
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A prompt with its special tokens spelled out, and the strings at which a completion ends besides the end-of-sequence token."""
@@ -32,14 +36,16 @@ class Prompt:
 def render(problem: Problem, tokenizer: "PreTrainedTokenizerBase") -> Prompt:
     """The prompt that asks `problem`.
 
-    `problem.meta["style"]` may name one of two plain styles: "steps" is the bare problem, "worked" puts worked examples before it.
+    `problem.meta["style"]` may name one of two plain styles: "steps" is the bare problem, "worked" puts worked examples before it, those
+    of `problem.meta["examples"]` (pairs of question and answer) or else sums.
     Otherwise the tokenizer's chat template is used, or a plain question-and-answer form where it has none.
     """
     match problem.meta.get("style"):
         case "steps":
             return Prompt(problem.problem)
         case "worked":
-            return Prompt(_worked_prompt(problem.problem), stop=("\n",))
+            examples = problem.meta.get("examples", _SUMS)
+            return Prompt(_worked_prompt(examples, problem.problem), stop=("\n\n" if problem.verifier == "code" else "\n",))
         case None:
             pass
         case style:
@@ -56,9 +62,13 @@ def question_text(problem: Problem) -> str:
     return "\n".join([problem.problem, *lines])
 
 
-def _worked_prompt(question: str) -> str:
-    examples = "".join(f"Q: {worked_question(terms)}\nA: {worked_answer(terms)}\n\n" for terms in WORKED_EXAMPLES)
-    return f"{examples}Q: {question}\nA:"
+def _worked_prompt(examples: Iterable[tuple[str, str]], question: str) -> str:
+    """An answer of several lines begins on a line of its own."""
+    shown = ""
+    for asked, answer in examples:
+        space = "\n" if "\n" in answer else " "
+        shown += f"Q: {asked}\nA:{space}{answer}\n\n"
+    return f"{shown}Q: {question}\nA:"
 
 
 def _chat_prompt(system: str, question: str, tokenizer: "PreTrainedTokenizerBase") -> str:

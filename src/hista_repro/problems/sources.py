@@ -5,9 +5,14 @@ from pathlib import Path
 
 from hista_repro.errors import Refused
 from hista_repro.problems.arithmetic import ARITHMETIC_SOURCES
+from hista_repro.problems.gym import GYM_SOURCES
 from hista_repro.problems.hub import HUB_SOURCES
 from hista_repro.problems.problem import DOMAINS, Problem, read_jsonl
+from hista_repro.problems.worked import WORKED_SOURCES
 from hista_repro.seeding import derive_seed
+
+BUILT_IN = {**ARITHMETIC_SOURCES, **WORKED_SOURCES, **GYM_SOURCES}
+"""The procedural sources by name; they need no download."""
 
 
 def load_problems(source: str, *, domain: str | None = None, limit: int | None = None, seed: int = 0) -> list[Problem]:
@@ -22,8 +27,8 @@ def load_problems(source: str, *, domain: str | None = None, limit: int | None =
         raise Refused(f"limit must be at least 1, not {limit}")
     if domain is not None and domain not in DOMAINS:
         raise Refused(f"domain {domain!r} is none of {', '.join(DOMAINS)}")
-    if source in ARITHMETIC_SOURCES:
-        return _of_domain(ARITHMETIC_SOURCES[source].problems(limit, seed), domain, source)
+    if source in BUILT_IN:
+        return _of_domain(BUILT_IN[source].problems(limit, seed), domain, source)
     problems = _of_domain(_read(source), domain, source)
     if limit is not None:
         random.Random(derive_seed(seed, "problems", source)).shuffle(problems)
@@ -36,7 +41,7 @@ def _read(source: str) -> list[Problem]:
     path = Path(source).expanduser()
     if path.is_dir() or (path.is_file() and path.suffix == ".jsonl"):
         return read_jsonl(path)
-    known = ", ".join([*ARITHMETIC_SOURCES, *HUB_SOURCES])
+    known = ", ".join([*BUILT_IN, *HUB_SOURCES])
     raise Refused(f"{source!r} is no known source of problems; name a .jsonl file, a folder of such files, or one of {known}")
 
 

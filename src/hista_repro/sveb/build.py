@@ -16,9 +16,11 @@ import pandas as pd
 import torch
 
 from hista_repro.errors import Refused, WorkFailed
+from hista_repro.estimators.milestones import milestones
 from hista_repro.files import claim_folder, read_json, sha256_of, write_json
 from hista_repro.models import resolve_model
-from hista_repro.problems.grading import Outcome, grade
+from hista_repro.problems.grading import Outcome, grade_all, isolation_of
+from hista_repro.problems.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 from hista_repro.problems.prompting import render
 from hista_repro.problems.sources import load_problems
@@ -49,12 +51,15 @@ def build(config: BuildConfig, folder: Path) -> dict[str, Any]:
     manifest = _existing(folder, identity)
     if manifest is not None and manifest["status"] == "done":
         return manifest
+    isolation = isolation_of(problems)
+    if manifest is not None and manifest["isolation"] != isolation:
+        raise Refused(f"the programs in {folder} ran under {manifest['isolation']}, not {isolation} as here; choose another folder")
     builder = _Builder(config, problems)
     with claim_folder(folder):
         for leftover in folder.rglob(".*.tmp"):
             leftover.unlink()
         restarts = 0 if manifest is None else manifest["restarts"] + 1
-        started = {**identity, "status": "running", "provenance": describe(), "restarts": restarts}
+        started = {**identity, "isolation": isolation, "status": "running", "provenance": describe(), "restarts": restarts}
         write_json(folder / "manifest.json", started)
         counts = builder.run(folder)
         shutil.rmtree(folder / "parts", ignore_errors=True)
@@ -69,6 +74,7 @@ class _Builder:
     def __init__(self, config: BuildConfig, problems: Sequence[Problem]) -> None:
         self.config = config
         self.engine: Engine = make_engine(config)
+        self.verifier = ModelVerifier(config.verifier) if config.verifier else None
         self.problems = {problem.id: problem for problem in problems}
         self.prompts = {problem.id: render(problem, self.engine.tokenizer) for problem in problems}
         self.encoded = {name: self.engine.encode(prompt.text) for name, prompt in self.prompts.items()}
@@ -93,7 +99,8 @@ class _Builder:
         if kept.empty:
             raise WorkFailed(
                 f"none of {len(problems)} problems has an accuracy between {config.min_accuracy} and {config.max_accuracy} "
-                f"(lowest {problems.correct.min()}/{config.screen}, highest {problems.correct.max()}/{config.screen}); "
+                f"(lowest {problems.correct.min()}/{config.screen}, highest {problems.correct.max()}/{config.screen}) "
+                f"and rollouts with {config.min_new_numbers} or more new numbers; "
                 "choose other problems, another model or temperature, in another folder"
             )
         roll_out = partial(self._roll_out, "rollouts", config.group_size)
@@ -130,10 +137,10 @@ class _Builder:
 
     def _roll_out(self, stage: str, count: int, names: list[str]) -> list[Row]:
         requests = [Request(self.encoded[name], self.config.max_tokens) for name in names for _ in range(count)]
+        completions = self._sample(stage, names, requests)
+        asked = [names[number // count] for number in range(len(requests))]
         rows = []
-        for number, completion in enumerate(self._sample(stage, names, requests)):
-            name = names[number // count]
-            outcome = grade(self.problems[name], completion.text)
+        for number, (name, completion, outcome) in enumerate(zip(asked, completions, self._grade(asked, completions), strict=True)):
             rows.append(
                 {
                     "problem_id": name,
@@ -148,12 +155,17 @@ class _Builder:
             )
         return rows
 
+    def _grade(self, names: Sequence[str], completions: Sequence[Completion]) -> list[Outcome]:
+        return grade_all([(self.problems[name], c.text) for name, c in zip(names, completions, strict=True)], self.verifier)
+
     def _judge(self, screening: pd.DataFrame) -> list[Row]:
         """Which problems are kept, by rollouts of their own: those of the group would be selected by their rewards."""
         rows = []
         for name, group in screening.groupby("problem_id", sort=False):
             problem = self.problems[name]
             accuracy = group.reward.mean()
+            new_numbers = median(_new_numbers(problem.problem, text) for text in group.text)
+            in_range = self.config.min_accuracy <= accuracy <= self.config.max_accuracy
             rows.append(
                 {
                     "problem_id": name,
@@ -166,7 +178,8 @@ class _Builder:
                     "screened": len(group),
                     "correct": int(group.reward.sum()),
                     "median_tokens": median(map(len, group.token_ids)),
-                    "kept": bool(self.config.min_accuracy <= accuracy <= self.config.max_accuracy),
+                    "new_numbers": new_numbers,
+                    "kept": bool(in_range and new_numbers >= self.config.min_new_numbers),
                 }
             )
         return rows
@@ -193,10 +206,11 @@ class _Builder:
         each = config.references + config.draws
         requests = [Request(self.encoded[name], config.max_tokens, written) for _, name, written in states for _ in range(each)]
         completions = self._sample("references", [state_id for state_id, _, _ in states], requests)
+        graded = self._grade([name for _, name, _ in states for _ in range(each)], completions)
         rows = []
-        for number, (state_id, name, written) in enumerate(states):
+        for number, (state_id, _, written) in enumerate(states):
             mine = completions[number * each : (number + 1) * each]
-            outcomes = [grade(self.problems[name], completion.text) for completion in mine]
+            outcomes = graded[number * each : (number + 1) * each]
             rewards = [float(outcome is Outcome.CORRECT) for outcome in outcomes]
             rows.append(
                 {
@@ -206,11 +220,17 @@ class _Builder:
                     "rewards": rewards[: config.references],
                     "draws": rewards[config.references :],
                     "unparsed": outcomes.count(Outcome.UNPARSED),
+                    "timeouts": outcomes.count(Outcome.TIMEOUT),
                     "truncated": sum(completion.finish_reason == "length" for completion in mine),
                     "tokens": sum(len(completion.token_ids) - len(written) for completion in mine),
                 }
             )
         return rows
+
+
+def _new_numbers(question: str, text: str) -> int:
+    """How many distinct numbers `text` holds that the question does not."""
+    return len({number.value for number in milestones(text)} - {number.value for number in milestones(question)})
 
 
 def _tokens_of(states: pd.DataFrame, rollouts: pd.DataFrame) -> list[tuple[str, str, tuple[int, ...]]]:
@@ -253,18 +273,22 @@ def _digest(problems: Sequence[Problem]) -> str:
 def _summary(config: BuildConfig, problems: pd.DataFrame, rollouts: pd.DataFrame, references: pd.DataFrame) -> dict[str, Any]:
     kept = problems[problems.kept]
     accuracy = problems.correct / problems.screened
+    too_hard, too_easy = accuracy < config.min_accuracy, accuracy > config.max_accuracy
     return {
         "counts": {
             "problems": len(problems),
-            "dropped_too_hard": int((accuracy < config.min_accuracy).sum()),
-            "dropped_too_easy": int((accuracy > config.max_accuracy).sum()),
+            "dropped_too_hard": int(too_hard.sum()),
+            "dropped_too_easy": int(too_easy.sum()),
+            "dropped_few_numbers": int((~problems.kept & ~too_hard & ~too_easy).sum()),
             "kept": len(kept),
             "rollouts": len(rollouts),
             "rollouts_unparsed": int((rollouts.outcome == Outcome.UNPARSED.value).sum()),
+            "rollouts_timeouts": int((rollouts.outcome == Outcome.TIMEOUT.value).sum()),
             "rollouts_truncated": int((rollouts.finish_reason == "length").sum()),
             "states": len(references),
             "references": int(references.n.sum()),
             "continuations_unparsed": int(references.unparsed.sum()),
+            "continuations_timeouts": int(references.timeouts.sum()),
             "continuations_truncated": int(references.truncated.sum()),
             "continuation_tokens": int(references.tokens.sum()),
         },

@@ -31,6 +31,12 @@ class BuildConfig:
     """Rollouts per candidate from which its accuracy is measured (Appendix H), apart from the group."""
     min_accuracy: float = 0.1
     max_accuracy: float = 0.8
+    min_new_numbers: int = 0
+    """Distinct numbers that the median rollout of a kept problem holds and the question does not; for SVEB-Number "exceeds four"
+    (section 6.1), so 5. The paper does not say how rollouts are combined."""
+    verifier: str | None = None
+    """A model that judges answers which no rule finds right, such as TIGER-Lab/general-verifier, served where `HISTA_REPRO_VERIFIER_URL`
+    says; see `hista_repro.problems.model_verifier`."""
     temperature: float = 0.7
     max_tokens: int = 4096
     """Length limit of a whole completion; a continuation may use what its state has left of it."""
@@ -41,7 +47,17 @@ class BuildConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        minimum = {"limit": 1, "group_size": 2, "states": 1, "references": 2, "draws": 0, "screen": 1, "max_tokens": 2, "batch_tokens": 1}
+        minimum = {
+            "limit": 1,
+            "group_size": 2,
+            "states": 1,
+            "references": 2,
+            "draws": 0,
+            "screen": 1,
+            "min_new_numbers": 0,
+            "max_tokens": 2,
+            "batch_tokens": 1,
+        }
         for name, least in minimum.items():
             value = getattr(self, name)
             if name == "limit" and value is None:

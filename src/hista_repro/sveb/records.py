@@ -44,6 +44,7 @@ SCHEMAS = {
             "screened": pa.int32(),
             "correct": pa.int32(),
             "median_tokens": pa.float32(),
+            "new_numbers": pa.float32(),
             "kept": pa.bool_(),
         }
     ),
@@ -67,14 +68,15 @@ SCHEMAS = {
             "rewards": _REWARDS,
             "draws": _REWARDS,
             "unparsed": pa.int32(),
+            "timeouts": pa.int32(),
             "truncated": pa.int32(),
             "tokens": pa.int64(),
         }
     ),
 }
 """Columns of `<name>.parquet`. `screening` holds the rollouts that decided which problems are kept, `rollouts` the groups. `rewards`
-are the n reference rewards in the order drawn, `draws` those kept for MCS@k; `unparsed`, `truncated` and `tokens` (newly written ones)
-count over both."""
+are the n reference rewards in the order drawn, `draws` those kept for MCS@k; `unparsed`, `timeouts`, `truncated` and `tokens` (newly
+written ones) count over both."""
 
 
 def write_table(path: Path, rows: Iterable[dict[str, Any]], name: str) -> None:
