@@ -10,7 +10,8 @@ from given_runs import build_trainer, train
 
 from hista_repro.training import CreditGRPOTrainer
 
-COMPLETIONS = {"a group on each": 16, "a group split": 8, "groups and a half": 24}
+CASES = {"a group on each": (16, 1), "a group split": (8, 1), "groups and a half": (24, 1), "the most mixed group split": (8, 2)}
+"""Completions of a step, and how many times as many are drawn."""
 ESTIMATORS = ("loo-mean", "numca-loo", "hista-loo", "probe-loo")
 SETTINGS = {"advantage_scale": "batch", "node_spacing": 4}
 
@@ -18,9 +19,10 @@ SETTINGS = {"advantage_scale": "batch", "node_spacing": 4}
 def main(model: str, out: str) -> None:
     torch.set_num_threads(1)
     processes, found = int(os.environ.get("WORLD_SIZE", "1")), {}
-    for (name, completions), estimator in product(COMPLETIONS.items(), ESTIMATORS):
+    for (name, (completions, oversampling)), estimator in product(CASES.items(), ESTIMATORS):
         config = {"max_steps": 3, "per_device_train_batch_size": completions // processes}
-        trainer = build_trainer(CreditGRPOTrainer, model, out, config=config, estimator=estimator, **SETTINGS)
+        settings = {**SETTINGS, "estimator": estimator, "oversampling": oversampling}
+        trainer = build_trainer(CreditGRPOTrainer, model, out, config=config, **settings)
         found[f"{name}, {estimator}"] = train(trainer)
     if trainer.accelerator.is_main_process:
         torch.save(found, Path(out) / f"processes-{processes}.pt")

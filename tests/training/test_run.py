@@ -56,6 +56,8 @@ def test_what_a_run_leaves(random_model, tmp_path):
         ({"estimator": "mcs-1"}, "credit/drawn_tokens"),
         ({"estimator": "poise-prompt"}, "credit/forward_seconds"),
         ({"damping": "own-weight"}, "credit/seconds"),
+        ({"gradient_variance": True, "preset": "gspo-token", "hidden_align": {"markers": ["1"]}}, "gradient/power"),
+        ({"gradient_variance": True, "preset": "ppo"}, "gradient/variance"),
     ],
 )
 def test_further_methods(random_model, tmp_path, settings, metric):

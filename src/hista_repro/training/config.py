@@ -7,6 +7,7 @@ from typing import Any
 from hista_repro.conforming import conform
 from hista_repro.errors import Refused, did_you_mean
 from hista_repro.training.presets import PRESETS
+from hista_repro.training.run_files import read_settings
 from hista_repro.yaml12 import load_yaml
 
 _LEAST = {
@@ -43,6 +44,8 @@ class TrainConfig:
     """Settings of `ppo.PPOCritic`, for the preset ppo."""
     hidden_align: dict[str, Any] | None = None
     """Settings of `hidden_align.HiddenAlign`; {} for its defaults, null for no such loss."""
+    gradient_variance: bool = False
+    """Whether the variance of the policy gradient is reported; see `gradient_variance.GradientVarianceMixin`."""
     prompts: int = 8
     """Prompts of a generation step."""
     group_size: int = 32
@@ -117,19 +120,14 @@ class TrainConfig:
 
 
 def read_config(path: Path, overrides: dict[str, str] | None = None) -> TrainConfig:
-    """The configuration in the YAML file `path`, with settings replaced; "trl.NAME" names an entry of a mapping.
+    """The configuration in the YAML file `path` (see `run_files`), with settings replaced.
 
-    Raises `Refused` where the file cannot be read, is no mapping, or asks for what does not exist.
+    In `overrides`, "trl.NAME" names an entry of a mapping, and "run" chooses one of the runs that a file holds. Raises `Refused` where the
+    file cannot be read, is no mapping, or asks for what does not exist.
     """
-    try:
-        document = load_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    except ValueError as error:
-        raise Refused(f"{path} is not YAML: {error}") from None
-    if not isinstance(document, dict):
-        raise Refused(f"{path} must be a mapping of settings, not {document!r}")
-    for name, text in (overrides or {}).items():
+    texts = dict(overrides or {})
+    document = read_settings(path, texts.pop("run", None))
+    for name, text in texts.items():
         try:
             value = load_yaml(text)
         except ValueError as error:

@@ -2,13 +2,15 @@
 
 DAPO (arXiv 2503.14476, section 3.2) draws prompts until enough groups are neither all right nor all wrong. Here, as in the authors' code
 for the paper, a fixed multiple is drawn in one go and the groups with the largest variance of rewards are kept: for rewards of 0 and 1
-those nearest to an accuracy of one half. So a step always costs the same, and may keep a group without variance where all are easy.
+those nearest to an accuracy of one half, wherever they were drawn. So a step always costs the same, and may keep a group without variance
+where all are easy.
 """
 
 from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, Sampler
 from trl import GRPOTrainer
@@ -18,7 +20,7 @@ from hista_repro.errors import Refused
 
 @dataclass(frozen=True)
 class Sampled:
-    """What one process drew in a generation step: B completions, group after group."""
+    """What was drawn in a generation step, by one process or by all: B completions, group after group."""
 
     inputs: list[dict[str, Any]]
     """Rows of the data set."""
@@ -27,7 +29,7 @@ class Sampled:
     rewards_B: Tensor
     """Weighted sums of what the reward functions gave."""
     rows_B: Tensor
-    """Their places among all that was drawn."""
+    """Their places among what was drawn."""
 
     def take(self, rows: Tensor) -> Self:
         chosen = rows.tolist()
@@ -46,12 +48,6 @@ class DynamicSamplingTrainer(GRPOTrainer):
             raise Refused(f"oversampling must be 1 or more prompts drawn per prompt trained on, not {oversampling}")
         self.oversampling = oversampling
         super().__init__(*args, **kwargs)
-        local_rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
-        if oversampling > 1 and local_rows % self.num_generations:
-            raise Refused(
-                f"oversampling keeps or drops whole groups, and {local_rows} completions per process and step are no multiple of "
-                f"num_generations={self.num_generations}; change per_device_train_batch_size or steps_per_generation"
-            )
         if oversampling > 1 and isinstance(self.train_dataset, IterableDataset):
             raise Refused("oversampling needs a train_dataset with a length; load it without streaming, or set oversampling to 1")
 
@@ -86,20 +82,39 @@ class DynamicSamplingTrainer(GRPOTrainer):
         output = super()._generate_and_score_completions(inputs)
         if self.oversampling == 1 or not self.model.training:
             return output
-        kept_B = self._most_mixed(len(inputs) // self.num_generations // self.oversampling)
-        self.sampled = self.sampled.take(kept_B)
-        output = {name: value[kept_B] if _has_rows(value, len(inputs)) else value for name, value in output.items()}
+        if self.accelerator.num_processes > 1:
+            output = self._gather(output)
+        drawn = len(self.sampled.inputs)
+        kept_B = self._most_mixed(drawn // self.num_generations // self.oversampling)
+        local = len(kept_B) // self.accelerator.num_processes
+        mine_B = kept_B[self.accelerator.process_index * local :][:local]
+        self.sampled = self.sampled.take(mine_B)
+        output = {name: value[mine_B] if _has_rows(value, drawn) else value for name, value in output.items()}
         loss_mask_B_T = output["completion_mask"] * output.get("tool_mask", 1)
         output["num_items_in_batch"] = self.accelerator.gather(loss_mask_B_T.sum()).sum()  # tokens that are dropped count for nothing
         return output
+
+    def _gather(self, output: dict[str, Any]) -> dict[str, Any]:
+        """What all processes drew, in their order, and `sampled` likewise: kept groups are shared out anew, since one may have none."""
+        sampled, rows = self.sampled, len(self.sampled.inputs)
+        rewards_B = self.accelerator.gather(sampled.rewards_B)
+        rows_B = torch.arange(len(rewards_B), device=rewards_B.device)
+        self.sampled = Sampled(gather_object(sampled.inputs), gather_object(sampled.completions), rewards_B, rows_B)
+        return {name: self._padded_everywhere(name, value) if _has_rows(value, rows) else value for name, value in output.items()}
+
+    def _padded_everywhere(self, name: str, value: Tensor) -> Tensor:
+        """The rows of all processes, with the padding of the widest: prompts end, and completions begin, in the same column."""
+        if value.ndim > 1:
+            padding = {"pad_index": self._tokenizer.pad_token_id if name.endswith("_ids") else 0, "pad_first": name.startswith("prompt_")}
+            value = self.accelerator.pad_across_processes(value, dim=1, **padding)
+        return self.accelerator.gather(value.contiguous())
 
     def _most_mixed(self, count: int) -> Tensor:
         """The rows of the `count` groups with the largest variance, in their order; logs the share of these that has any."""
         rewards_P_G = self.sampled.rewards_B.view(-1, self.num_generations)
         variance_P = rewards_P_G.var(dim=1, correction=0)
         kept_P = variance_P.argsort(descending=True, stable=True)[:count].sort().values
-        mixed = self.accelerator.gather((variance_P[kept_P] > 0).float()).mean().item()
-        self._metrics["train"]["dynamic_sampling/mixed_groups"].append(mixed)
+        self._metrics["train"]["dynamic_sampling/mixed_groups"].append((variance_P[kept_P] > 0).float().mean().item())
         return self.sampled.rows_B.view(rewards_P_G.shape)[kept_P].flatten()
 
 

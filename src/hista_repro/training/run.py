@@ -30,6 +30,7 @@ from hista_repro.seeding import derive_seed
 from hista_repro.training.callbacks import RunLog, newest_checkpoint
 from hista_repro.training.config import TrainConfig
 from hista_repro.training.damping import Damping, by_own_weight, by_position
+from hista_repro.training.gradient_variance import GradientVarianceMixin
 from hista_repro.training.hidden_align import HiddenAlign, HiddenAlignMixin
 from hista_repro.training.ppo import PPOCritic, PPOTrainer
 from hista_repro.training.presets import PRESETS
@@ -102,6 +103,8 @@ def _trainer(config: TrainConfig, folder: Path) -> CreditGRPOTrainer:
     if config.hidden_align is not None:
         kind = type(f"HiddenAlign{kind.__name__}", (HiddenAlignMixin, kind), {})
         settings["align"] = _made(HiddenAlign, "hidden_align", config.hidden_align)
+    if config.gradient_variance:
+        kind = type(f"GradientVariance{kind.__name__}", (GradientVarianceMixin, kind), {})
     if issubclass(kind, PPOTrainer):
         settings["critic"] = _made(PPOCritic, "critic", config.critic)
     elif config.critic:
@@ -152,7 +155,7 @@ def _problems(config: TrainConfig) -> tuple[list[Problem], list[Problem]]:
 
 def _arguments(config: TrainConfig, folder: Path) -> GRPOConfig:
     """TRL's configuration; raises `Refused` where TRL does not take it."""
-    processes = PartialState().num_processes
+    processes = PartialState(cpu=bool(config.trl.get("use_cpu"))).num_processes
     if config.completions % (config.micro_batch * processes * config.updates_per_generation):
         raise Refused(
             f"micro_batch {config.micro_batch} x {processes} processes x {config.updates_per_generation} updates_per_generation does not "

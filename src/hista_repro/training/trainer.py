@@ -28,6 +28,7 @@ from hista_repro.training.dynamic_sampling import DynamicSamplingTrainer
 from hista_repro.training.hidden import decoder_of, recorded_hidden
 from hista_repro.training.policy_reader import PolicyReader, now
 from hista_repro.training.refitting import RefittedEstimator
+from hista_repro.training.trimming import trimmed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -88,7 +89,10 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
             decoder_of(self.accelerator.unwrap_model(self.model))
         if estimator is not None and estimator.draws:
             check_reward_functions(self)
-        self._decode = Decoder(self._tokenizer)
+        self._decode = Decoder(self._tokenizer, self.eos_token_ids)
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        return trimmed(super()._prepare_inputs(generation_batch))
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._recording = self._can_use_log_prob_pass()
@@ -144,10 +148,12 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
     def _can_use_log_prob_pass(self) -> bool:
         """Whether the pass in which TRL computes old log-probabilities, if it makes one, shows the hidden states that are needed.
 
-        Not where it hides truncated completions, nor where TRL's first pass may be that of a reference: an adapter switched off.
+        Not where it hides truncated completions, nor where TRL's first pass may be that of a reference: an adapter switched off. Nor where
+        completions are shared out anew after they were drawn.
         """
         shows_policy = not self.mask_truncated_completions and (self.beta == 0 or self.ref_model is not None)
-        return self.reads_hidden and self.model.training and shows_policy
+        stays_here = self.oversampling == 1 or self.accelerator.num_processes == 1
+        return self.reads_hidden and self.model.training and shows_policy and stays_here
 
     def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
         if not self._recording or model is not self.model:
