@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -180,7 +181,7 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_files(built, tmp_pa
     command = [sys.executable, "-c", "import sys, json; from pathlib import Path; from hista_repro.sveb import BuildConfig, build; "]
     command[-1] += "build(BuildConfig(**json.loads(sys.argv[1])), Path(sys.argv[2]))"
     kills = 0
-    for delay in (4.0, 4.5, 5.0, 5.5, 6.0):
+    for delay in np.random.default_rng(0).uniform(3, 7, 10):
         process = subprocess.Popen([*command, json.dumps(SMALL.to_dict()), str(folder)], start_new_session=True)
         time.sleep(delay)
         if process.poll() is None:

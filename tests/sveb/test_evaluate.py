@@ -14,6 +14,7 @@ class OneProblem:
     """What scoring asks of a build: four rollouts of six tokens, two states."""
 
     typical_length = 60
+    independent_pool = False
     config = SimpleNamespace(model="tiny", seed=0)
 
     def __init__(self):
@@ -24,6 +25,9 @@ class OneProblem:
 
     def __len__(self):
         return 1
+
+    def asked(self, name):
+        return [(self.groups[name], self.states[name])]
 
 
 def test_labels_take_the_place_of_names():

@@ -116,6 +116,7 @@ class OneProblem:
     """What the table asks of a build."""
 
     typical_length = 16
+    independent_pool = False
 
     def __init__(self):
         self.groups = {"p": make_group()}

@@ -80,6 +80,7 @@ class ArithmeticSource:
     draw: Callable[[random.Random], tuple[int, ...]]
     question: Callable[[Sequence[int]], str]
     distinct: int
+    domain: str = "number"
 
     def problems(self, limit: int | None = None, seed: int = 0) -> list[Problem]:
         """The first `limit` distinct problems of the stream that `seed` starts, or all where there are fewer.
@@ -98,7 +99,7 @@ class ArithmeticSource:
             seen.add(terms)
             yield Problem(
                 id=f"{self.name}:{signed_sum(terms)}",
-                domain="number",
+                domain=self.domain,
                 problem=self.question(terms),
                 answer=str(sum(terms)),
                 verifier="exact",

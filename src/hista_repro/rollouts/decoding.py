@@ -1,18 +1,44 @@
-"""Token ids to text, and where in the text each token ends."""
+"""Token ids to text, where in the text each token ends, and where a completion does."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hista_repro.rollouts.engine import Completion
+
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+
+def encode_prompt(tokenizer: "PreTrainedTokenizerBase", text: str) -> tuple[int, ...]:
+    """Token ids of a prompt; a beginning-of-sequence token is put in front where the tokenizer wants one and the text has none."""
+    spelled_out = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
+    return tuple(tokenizer(text, add_special_tokens=not spelled_out)["input_ids"])
+
+
+def ends_of_sequence(config: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The tokens of which each ends a completion: those of the model's generation configuration and that of the tokenizer."""
+    eos = config.eos_token_id
+    return sorted({*(eos if isinstance(eos, list) else [eos]), tokenizer.eos_token_id} - {None})
 
 
 class Decoder:
-    """Decodes with one tokenizer, remembering the text of single tokens. Special tokens leave no text."""
+    """Decodes with one tokenizer, remembering the text of single tokens. Special tokens leave no text; those of `eos` end a completion."""
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", eos: Sequence[int]) -> None:
         self.tokenizer = tokenizer
+        self._eos = frozenset(eos)
         self._pieces: dict[int, str] = {}
+
+    def completion(self, ids: Sequence[int], stop: Sequence[str]) -> Completion:
+        """What `ids` hold up to the first end-of-sequence token or `stop` string, by the rules of `Engine.sample`."""
+        end = next((t for t, token in enumerate(ids) if token in self._eos), None)
+        ids, finished = ids[:end], end is not None
+        text, ends = self(ids)
+        for string in stop:
+            if (cut := text.find(string)) >= 0:
+                last = next(t for t, end in enumerate(ends) if end >= cut + len(string))
+                ids, ends, text, finished = ids[: last + 1], ends[: last + 1], text[:cut], True
+        return Completion(tuple(ids), text, tuple(min(end, len(text)) for end in ends), "stop" if finished else "length")
 
     def __call__(self, ids: Sequence[int]) -> tuple[str, list[int]]:
         """The text of `ids`, and the character offset at which each token ends."""

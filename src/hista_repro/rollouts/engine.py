@@ -1,4 +1,4 @@
-"""What it takes to write completions: the protocol that the transformers and vLLM engines share."""
+"""What it takes to write completions and to read them again: the protocols behind the transformers and vLLM engines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,21 +40,26 @@ class Completion:
 
 
 class Engine(Protocol):
-    """Samples completions and reads hidden states of one model."""
+    """Samples completions of one model."""
 
     tokenizer: PreTrainedTokenizerBase
     context: int | None
     """The most tokens, prompt and completion together, that the model reads; None where it sets no limit."""
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids of a prompt; special tokens only where `text` spells them out."""
+        """Token ids of a prompt; a beginning-of-sequence token is put in front where the tokenizer wants one and the text has none."""
 
     def sample(self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int) -> list[Completion]:
         """One completion per request, in order. A completion ends before the end-of-sequence token, or with the token that completes
         one of the `stop` strings; that token is kept in `token_ids`, the stop string is cut from `text`.
 
-        The same requests with the same seed give the same completions, on the same machine with the same versions.
+        The same requests with the same seed give the same completions, on the same machine with the same versions, whatever was sampled
+        before.
         """
+
+
+class Reader(Protocol):
+    """Reads what one model has written."""
 
     def hidden_states(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], layer: int) -> HiddenStates:
         """Hidden states of `layer` for a prompt and its completions, float32 on the CPU."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig
 
 from hista_repro.models import load_model
-from hista_repro.rollouts.decoding import Decoder
+from hista_repro.rollouts.decoding import Decoder, encode_prompt, ends_of_sequence
 from hista_repro.rollouts.engine import Completion, Request
 from hista_repro.rollouts.group import HiddenStates
 from hista_repro.rollouts.roomy_cache import RoomyCache
@@ -25,7 +25,7 @@ from hista_repro.seeding import derive_seed
 
 
 class TransformersEngine:
-    """An `Engine` over `transformers.AutoModelForCausalLM`.
+    """An `Engine` and a `Reader` over `transformers.AutoModelForCausalLM`.
 
     `batch_tokens` bounds rows times columns of one batch, prompt and completion together, and thereby memory. It decides which requests
     share a batch, so results are reproducible only for the same value.
@@ -38,15 +38,13 @@ class TransformersEngine:
         self.model.to(self.device)
         self.context: int | None = getattr(self.model.config, "max_position_embeddings", None)
         self._shares = can_share(self.model)
-        self._decode = Decoder(self.tokenizer)
-        eos = self.model.generation_config.eos_token_id
-        self._eos = sorted({*(eos if isinstance(eos, list) else [eos]), self.tokenizer.eos_token_id} - {None})
+        self._eos = ends_of_sequence(self.model.generation_config, self.tokenizer)
+        self._decoder = Decoder(self.tokenizer, self._eos)
         self._pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self._eos[0]
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids of a prompt; a beginning-of-sequence token is put in front where the tokenizer wants one and the text has none."""
-        spelled_out = bool(self.tokenizer.bos_token) and text.startswith(self.tokenizer.bos_token)
-        return tuple(self.tokenizer(text, add_special_tokens=not spelled_out)["input_ids"])
+        """See `Engine.encode`."""
+        return encode_prompt(self.tokenizer, text)
 
     @torch.inference_mode()
     def sample(self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int) -> list[Completion]:
@@ -56,12 +54,13 @@ class TransformersEngine:
         for number, rows in enumerate(self._batches(order, requests)):
             batch = [requests[r] for r in rows]
             written = self._generate(batch, temperature, stop, derive_seed(seed, "batch", number))
-            completions.update((r, self._completion(ids, request, stop)) for r, request, ids in zip(rows, batch, written, strict=True))
+            for r, request, ids in zip(rows, batch, written, strict=True):
+                completions[r] = self._decoder.completion([*request.written, *ids][: request.max_tokens], stop)
         return [completions[r] for r in range(len(requests))]
 
     @torch.inference_mode()
     def hidden_states(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], layer: int = -1) -> HiddenStates:
-        """See `Engine.hidden_states`. The prompt is read once for all completions."""
+        """See `Reader.hidden_states`. The prompt is read once for all completions."""
         prefix, prompt_T_D = self._prefix(torch.tensor([list(prompt)], device=self.device), layer)
         found = [prompt_T_D.new_zeros(0, prompt_T_D.shape[1]) for _ in completions]
         width = len(prompt) + max(map(len, completions), default=0)
@@ -83,7 +82,7 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def entropies(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float) -> tuple[Tensor, ...]:
-        """See `Engine.entropies`."""
+        """See `Reader.entropies`."""
         hidden = self.hidden_states(prompt, completions)
         head = self.model.get_output_embeddings()
         found = []
@@ -185,19 +184,6 @@ class TransformersEngine:
             pad_token_id=self._pad,
             stop_strings=list(stop) or None,
         )
-
-    def _completion(self, ids: list[int], request: Request, stop: Sequence[str]) -> Completion:
-        ids, finished = self._until_end([*request.written, *ids][: request.max_tokens])
-        text, ends = self._decode(ids)
-        for string in stop:
-            if (cut := text.find(string)) >= 0:
-                last = next(t for t, end in enumerate(ends) if end >= cut + len(string))
-                ids, ends, text, finished = ids[: last + 1], ends[: last + 1], text[:cut], True
-        return Completion(tuple(ids), text, tuple(min(end, len(text)) for end in ends), "stop" if finished else "length")
-
-    def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
-        end = next((t for t, token in enumerate(ids) if token in self._eos), None)
-        return (ids, False) if end is None else (ids[:end], True)
 
 
 def _shared(first: Sequence[int], last: Sequence[int]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from hista_repro.distributed import Hire, hire_here
 from hista_repro.files import cache_home, sha256_of
 from hista_repro.models import resolve_model
 from hista_repro.sveb.build import build
@@ -18,15 +19,19 @@ from hista_repro.sveb.score import score
 __all__ = ["BuildConfig", "build", "record", "score"]
 
 _PACKAGE = Path(__file__).parent.parent
-_MAKERS = ("rollouts", "problems", "sveb/build.py", "sveb/records.py", "sveb/states.py", "seeding.py")
+_MAKERS = (
+    *("rollouts", "problems", "seeding.py"),
+    *(f"sveb/{module}.py" for module in ("build", "hidden_store", "records", "sampler", "states")),
+)
 """The source that decides what a build holds, below the package."""
 
 
-def record(settings: Mapping[str, Any]) -> Path:
+def record(settings: Mapping[str, Any], hire: Hire = hire_here, home: Path | None = None) -> Path:
     """The folder of a finished build with these settings (fields of `BuildConfig`), made by whoever asks first.
 
-    Records lie in `$HISTA_REPRO_RECORDS` (default: the user's cache), one folder per content of settings, model, and the source that
-    makes builds. A second caller, in whatever process, waits for the first and takes its record.
+    Records lie in `home` (default: `$HISTA_REPRO_RECORDS`, else the user's cache), one folder per content of settings, model, and the
+    source that makes builds. A second caller, in whatever process, waits for the first and takes its record. Where a build has to be
+    made, `hire` gives the workers.
     """
     config = BuildConfig.from_dict(dict(settings))
     content = {
@@ -36,9 +41,9 @@ def record(settings: Mapping[str, Any]) -> Path:
         "source": sha256_of(*(_PACKAGE / maker for maker in _MAKERS)),
     }
     key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    home = Path(os.environ.get("HISTA_REPRO_RECORDS") or cache_home() / "records")
+    home = home or Path(os.environ.get("HISTA_REPRO_RECORDS") or cache_home() / "records")
     folder = home / f"sveb-{Path(config.model).name}-{key}"
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / f"{folder.name}.lock"):
-        build(config, folder)
+        build(config, folder, hire)
     return folder

@@ -1,7 +1,8 @@
 """A finished build as estimators see it: groups of rollouts, and the states whose values are asked for."""
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,29 @@ import torch
 from torch import Tensor
 
 from hista_repro.errors import Refused
-from hista_repro.rollouts.engine import Engine
+from hista_repro.rollouts.engine import Reader
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
-from hista_repro.sveb.build import make_engine
 from hista_repro.sveb.config import BuildConfig
+from hista_repro.sveb.hidden_store import LAYER, hidden_path, read_hidden
 from hista_repro.sveb.records import read_manifest, read_table
+from hista_repro.sveb.sampler import make_reader
 
 
 class Benchmark:
-    """The build in `folder`; raises `Refused` where there is none. The model is loaded when its hidden states are first asked for."""
+    """The build in `folder`; raises `Refused` where there is none. The model is loaded when its hidden states are first asked for.
 
-    def __init__(self, folder: Path) -> None:
+    A build with an independent pool also holds what a build without needs: `independent_pool=False` reads it as if it had none, with
+    the same states and references.
+    """
+
+    def __init__(self, folder: Path, *, independent_pool: bool | None = None) -> None:
         self.folder = Path(folder)
         manifest = read_manifest(self.folder)
         self.config = BuildConfig.from_dict(manifest["config"])
+        self.independent_pool = self.config.independent_pool if independent_pool is None else independent_pool
+        """Whether estimators see rollouts apart from those that states were cut from."""
+        if self.independent_pool and not self.config.independent_pool:
+            raise Refused(f"the build in {self.folder} has no independent pool; build one with independent-pool")
         self.typical_length: int = manifest["typical_length"]
         problems = read_table(self.folder, "problems")
         self._prompts = {row.problem_id: row.prompt_token_ids.tolist() for row in problems.itertuples()}
@@ -37,8 +47,26 @@ class Benchmark:
 
     @cached_property
     def groups(self) -> dict[str, RolloutGroup]:
-        """Problem id -> the group that its states were cut from."""
-        return dict(self._groups("rollouts"))
+        """Problem id -> the rollouts that estimators see with their rewards: those that states were cut from, or the independent pool."""
+        return dict(self._groups("pool" if self.independent_pool else "rollouts"))
+
+    def asked(self, name: str) -> Iterator[tuple[RolloutGroup, pd.DataFrame]]:
+        """The states of problem `name` as estimators are asked about them: a group, and states whose `sample` is a rollout of that group.
+
+        With an independent pool each state has a group of its own, whose last rollout is the state and ends there. It has no outcome;
+        the reward of 0 that stands in its place is nothing to look at.
+        """
+        if not self.independent_pool:
+            yield self.groups[name], self.states[name]
+            return
+        for row in range(len(self.states[name])):
+            state = self.states[name].iloc[[row]]
+            yield _with_state(self.groups[name], self.cut_from[name], state), state.assign(sample=self.groups[name].size)
+
+    @cached_property
+    def cut_from(self) -> dict[str, RolloutGroup]:
+        """Problem id -> the rollouts that its states were cut from."""
+        return self.groups if not self.independent_pool else dict(self._groups("rollouts"))
 
     @cached_property
     def other_rollouts(self) -> dict[str, RolloutGroup]:
@@ -46,11 +74,11 @@ class Benchmark:
         return dict(self._groups("screening"))
 
     @cached_property
-    def engine(self) -> Engine:
-        return make_engine(self.config)
+    def reader(self) -> Reader:
+        return make_reader(self.config)
 
     def _groups(self, table: str) -> Iterator[tuple[str, RolloutGroup]]:
-        for name, rollouts in read_table(self.folder, table).groupby("problem_id", sort=False):
+        for number, (name, rollouts) in enumerate(read_table(self.folder, table).groupby("problem_id", sort=False)):
             if name not in self.states:
                 continue
             prompt, completions = self._prompts[name], [tokens.tolist() for tokens in rollouts.token_ids]
@@ -63,22 +91,49 @@ class Benchmark:
                     rewards_G=torch.tensor(rollouts.reward.to_numpy()),
                     prompt_token_ids=prompt,
                     token_ids=tuple(completions),
-                    hidden_of=self._hidden_reader(prompt, completions),
-                    entropies_of=lambda p=prompt, c=completions: self.engine.entropies(p, c, self.config.temperature),
+                    hidden_of=self._hidden_reader(prompt, completions, hidden_path(self.folder, table, number)),
+                    entropies_of=lambda p=prompt, c=completions: self.reader.entropies(p, c, self.config.temperature),
                     continue_from=_recorded_draws(self.states[name]) if table == "rollouts" else None,
                 ),
             )
 
-    def _hidden_reader(self, prompt: list[int], completions: list[list[int]]) -> Callable[[int], HiddenStates]:
-        """Hidden states by layer, each read once."""
+    def _hidden_reader(self, prompt: list[int], completions: list[list[int]], kept: Path) -> Callable[[int], HiddenStates]:
+        """Hidden states by layer: the last from the file `kept` where the build has it, others read by the model once."""
         layers: dict[int, HiddenStates] = {}
 
         def read(layer: int) -> HiddenStates:
+            if layer == LAYER and kept.exists():
+                return self._kept_hidden(kept, len(prompt), tuple(map(len, completions)))
             if layer not in layers:
-                layers[layer] = self.engine.hidden_states(prompt, completions, layer)
+                layers[layer] = self.reader.hidden_states(prompt, completions, layer)
             return layers[layer]
 
         return read
+
+    @cached_property
+    def _kept_hidden(self) -> Callable[..., HiddenStates]:
+        """`read_hidden`, remembering the two groups that are in use at a time: a pool, and what a state was cut from."""
+        return lru_cache(maxsize=2)(read_hidden)
+
+
+def _with_state(pool: RolloutGroup, cut_from: RolloutGroup, state: pd.DataFrame) -> RolloutGroup:
+    """`pool` and, as a last rollout, what was written up to the only row of `state`, a state of `cut_from`."""
+    (i,), (t,) = state["sample"], state["token_index"]
+
+    def hidden_of(layer: int) -> HiddenStates:
+        hidden = pool.hidden(layer)
+        return HiddenStates(hidden.prompt_T_D, (*hidden.completions, cut_from.hidden(layer).completions[i][:t]))
+
+    return replace(
+        pool,
+        completions=(*pool.completions, cut_from.prefix(i, t)),
+        token_ends=(*pool.token_ends, cut_from.token_ends[i][:t]),
+        rewards_G=torch.cat([pool.rewards_G, torch.zeros(1)]),
+        token_ids=(*pool.token_ids, cut_from.token_ids[i][:t]),
+        hidden_of=hidden_of,
+        entropies_of=lambda: (*pool.entropies(), cut_from.entropies()[i][:t]),
+        continue_from=lambda _, position, count: cut_from.continue_from(i, position, count),
+    )
 
 
 def _recorded_draws(states: pd.DataFrame) -> Callable[[int, int, int], Tensor]:

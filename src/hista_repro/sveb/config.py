@@ -23,6 +23,12 @@ class BuildConfig:
     """G rollouts of each kept problem ("@40")."""
     states: int = 5
     """States cut from the rollouts of each problem ("roughly 1,000 math problems and 5,000 intermediate states")."""
+    cut_every: int | None = None
+    """States lie at multiples of so many tokens, at most one in a rollout; without it anywhere, uniform over the tokens of a rollout, as
+    published. See `hista_repro.sveb.states` for what the two favour."""
+    independent_pool: bool = False
+    """Whether estimators see G further rollouts of each problem, from which no state is cut, and of a state's own rollout the state alone.
+    As released, they see the rollouts that states are cut from."""
     references: int = 20
     """n independent continuations of each state ("MCS@20")."""
     draws: int = 3
@@ -39,11 +45,15 @@ class BuildConfig:
     says; see `hista_repro.problems.model_verifier`."""
     temperature: float = 0.7
     max_tokens: int = 4096
-    """Length limit of a whole completion; a continuation may use what its state has left of it."""
+    """Length limit of a whole completion; a continuation may use what its state has left of it. A completion that reaches the limit is
+    graded like any other, by what it holds: right if the answer is there already, and else "unparsed", worth 0."""
     engine: str = "transformers"
     dtype: str = "float32"
     batch_tokens: int = 1 << 16
     """Rows times columns of one sampling batch. Which requests share a batch decides which random numbers they get."""
+    keep_hidden: bool = False
+    """Whether the hidden states of the last layer are kept with the rollouts, so that scoring need not read these again; how much room
+    that may take is checked before the build starts. See `hista_repro.sveb.hidden_store`."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,6 +61,7 @@ class BuildConfig:
             "limit": 1,
             "group_size": 2,
             "states": 1,
+            "cut_every": 1,
             "references": 2,
             "draws": 0,
             "screen": 1,
@@ -60,10 +71,15 @@ class BuildConfig:
         }
         for name, least in minimum.items():
             value = getattr(self, name)
-            if name == "limit" and value is None:
+            if name in ("limit", "cut_every") and value is None:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise Refused(f"{name.replace('_', '-')} must be an integer of at least {least}, not {value!r}")
+        for name in ("independent_pool", "keep_hidden"):
+            if not isinstance(getattr(self, name), bool):
+                raise Refused(f"{name.replace('_', '-')} must be true or false, not {getattr(self, name)!r}")
+        if self.cut_every is not None and self.cut_every >= self.max_tokens:
+            raise Refused(f"cut-every must be below max-tokens, or no rollout reaches a cut, not {self.cut_every} of {self.max_tokens}")
         for name, known in (("engine", ENGINES), ("dtype", DTYPES)):
             if getattr(self, name) not in known:
                 raise Refused(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")

@@ -43,8 +43,11 @@ def own_weights(estimator: Estimator, group: RolloutGroup, positions: Positions)
 def own_weight_table(benchmark: Benchmark, estimators: Sequence[Estimator]) -> pd.DataFrame:
     """`own_weights` of every state of a build: state_id, problem_id, domain, fraction, estimator, weight.
 
-    The spacing of the estimators is adapted to the typical length of a completion, as in `score`.
+    The spacing of the estimators is adapted to the typical length of a completion, as in `score`. Raises `Refused` for an independent
+    pool, in which no state has an own reward.
     """
+    if benchmark.independent_pool:
+        raise Refused("states of an independent pool have no own reward to weigh; read the build with independent_pool=False")
     frames = []
     with progress(len(estimators) * len(benchmark), "weighing own rewards", unit="prompts") as bar:
         for estimator in (estimator.for_length(benchmark.typical_length) for estimator in estimators):

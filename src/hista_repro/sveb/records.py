@@ -4,7 +4,7 @@ A table is gathered from parts, one for each unit of work, and a part appears in
 build that is killed loses at most the parts it was computing, and the gathered files do not depend on how often it was interrupted.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from hista_repro.errors import Refused
 from hista_repro.files import read_json, write_atomically
+
+Row = dict[str, Any]
 
 _TOKENS = pa.list_(pa.int32())
 _REWARDS = pa.list_(pa.float32())
@@ -50,6 +52,7 @@ SCHEMAS = {
     ),
     "screening": _ROLLOUTS,
     "rollouts": _ROLLOUTS,
+    "pool": _ROLLOUTS,
     "states": pa.schema(
         {
             "state_id": pa.string(),
@@ -74,12 +77,12 @@ SCHEMAS = {
         }
     ),
 }
-"""Columns of `<name>.parquet`. `screening` holds the rollouts that decided which problems are kept, `rollouts` the groups. `rewards`
-are the n reference rewards in the order drawn, `draws` those kept for MCS@k; `unparsed`, `timeouts`, `truncated` and `tokens` (newly
-written ones) count over both."""
+"""Columns of `<name>.parquet`. `screening` holds the rollouts that decided which problems are kept, `rollouts` those that states are cut
+from, `pool`, in a build with an independent pool, those that estimators see instead. `rewards` are the n reference rewards in the order
+drawn, `draws` those kept for MCS@k; `unparsed`, `timeouts`, `truncated` and `tokens` (newly written ones) count over both."""
 
 
-def write_table(path: Path, rows: Iterable[dict[str, Any]], name: str) -> None:
+def write_table(path: Path, rows: Iterable[Row], name: str) -> None:
     table = pa.Table.from_pylist(list(rows), schema=SCHEMAS[name])
     write_atomically(path, lambda temporary: pq.write_table(table, temporary))
 
@@ -109,23 +112,31 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def gather(
     folder: Path,
     name: str,
-    units: Sequence[Any],
-    make: Callable[[Any], list[dict[str, Any]]],
+    units: Sequence[tuple],
+    make: Callable[[Mapping[int, tuple]], Iterable[tuple[int, list[Row]]]],
     on_part: Callable[[int], object] = lambda rows: None,
 ) -> pd.DataFrame:
-    """The table `name`: the rows that `make` gives for each unit, in order; parts that an earlier run left are taken as they are.
+    """The table `name`: the rows of each unit, in order; parts that an earlier run left are taken as they are.
 
-    `on_part` is called with the number of rows of each part.
+    `make` is given the missing units by number, and gives (number, rows) of each when it has them, in whatever order. `on_part` is called
+    with the number of rows of each part.
     """
     path = folder / f"{name}.parquet"
-    parts = folder / "parts" / name
+    parts = [folder / "parts" / name / f"{number:06d}.parquet" for number in range(len(units))]
     if not path.exists():
-        for number, unit in enumerate(units):
-            part = parts / f"{number:06d}.parquet"
-            if not part.exists():
-                write_table(part, make(unit), name)
-            on_part(pq.read_metadata(part).num_rows)
-        tables = [pq.read_table(part) for part in sorted(parts.glob("*.parquet"))]
+        missing = {number: unit for number, unit in enumerate(units) if not parts[number].exists()}
+        for number, part in enumerate(parts):
+            if number not in missing:
+                on_part(pq.read_metadata(part).num_rows)
+        for number, rows in make(missing):
+            write_table(parts[number], rows, name)
+            on_part(len(rows))
+        tables = [pq.read_table(part) for part in parts]
         table = pa.concat_tables(tables) if tables else SCHEMAS[name].empty_table()
         write_atomically(path, lambda temporary: pq.write_table(table, temporary))
     return read_table(folder, name)
+
+
+def in_order(make_one: Callable[..., list[Row]]) -> Callable[[Mapping[int, tuple]], Iterable[tuple[int, list[Row]]]]:
+    """What `gather` takes, from a function that gives the rows of one unit."""
+    return lambda units: ((number, make_one(*unit)) for number, unit in units.items())

@@ -22,13 +22,13 @@ def score(folder: Path, estimators: Sequence[str] | None = None) -> pd.DataFrame
     """The value that each estimator gives to each state of the build in `folder`, beside the reference.
 
     One row per state and estimator: state_id, problem_id, domain, estimator, information, estimate, reference, n. Written to
-    `scores.parquet` in `folder`. `estimators` are names; raises `Refused` for an unknown one. The default is all that train no network
-    and whose extra draws the build holds.
+    `scores.parquet` in `folder`. `estimators` are names; raises `Refused` for an unknown one, and over an independent pool for one of the
+    own-return set. The default is all others that train no network and whose extra draws the build holds.
     """
     benchmark = Benchmark(folder)
     chosen = [get_estimator(name) for name in (available_estimators() if estimators is None else dict.fromkeys(estimators))]
     if estimators is None:
-        chosen = [estimator for estimator in chosen if estimator.draws <= benchmark.config.draws and not estimator.trains_model]
+        chosen = [estimator for estimator in chosen if _by_default(estimator, benchmark)]
     scores = evaluate(benchmark, chosen)
     write_atomically(benchmark.folder / "scores.parquet", lambda temporary: scores.to_parquet(temporary, index=False))
     return scores
@@ -55,8 +55,18 @@ def evaluate(benchmark: Benchmark, estimators: Sequence[Estimator] | Mapping[str
     return pd.concat(frames, ignore_index=True)
 
 
+def _by_default(estimator: Estimator, benchmark: Benchmark) -> bool:
+    askable = estimator.information.unbiased or not benchmark.independent_pool
+    return askable and estimator.draws <= benchmark.config.draws and not estimator.trains_model
+
+
 def _scored(estimator: Estimator, benchmark: Benchmark) -> Iterator[pd.DataFrame]:
     """The rows of each prompt. What learns is fitted on other prompts or, where it asks for that, on other rollouts of the same ones."""
+    if benchmark.independent_pool and not estimator.information.unbiased:
+        raise Refused(
+            f"{estimator.name} looks at the outcome of the rollout that a state is cut from, which is not in an independent pool; "
+            "score its leave-one-out form"
+        )
     names = np.array(list(benchmark.states), dtype=object)
     if not estimator.learns:
         folds = [(estimator, names)]
@@ -66,7 +76,7 @@ def _scored(estimator: Estimator, benchmark: Benchmark) -> Iterator[pd.DataFrame
         folds = _cross_fitted(estimator, benchmark.groups, names, benchmark.config.seed)
     for fitted, asked in folds:
         for name in asked:
-            yield _rows(fitted, benchmark.groups[name], benchmark.states[name])
+            yield pd.concat([_rows(fitted, group, states) for group, states in benchmark.asked(name)])
 
 
 def _cross_fitted(

@@ -1,0 +1,49 @@
+"""What the design of the benchmark adds to a score: where states are cut, and whether estimators see the rollouts these are cut from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hista_repro.estimators import get_estimator
+from hista_repro.seeding import derive_seed
+from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.bootstrap import percentile_interval, resampled_prompts
+from hista_repro.sveb.score import evaluate
+
+LEAVE_ONE_OUT = {"group-mean": "loo-mean", "numca": "numca-loo", "hista": "hista-loo"}
+"""Published form -> the form that a rollout's own outcome does not enter."""
+
+
+def pool_scores(folder: Path, forms: Mapping[str, str] = LEAVE_ONE_OUT) -> pd.DataFrame:
+    """Scores of the same states over both pools, with the columns of `score`, for a build with an independent pool.
+
+    Of every method there are three rows: as published, over the rollouts that states are cut from; its leave-one-out form (`forms` gives
+    it), over the same; and that form over the independent pool, labelled "<name>, independent". The last two differ in nothing but the
+    sample and its size, G - 1 and G. What the first gains over both is due to the own outcome.
+    """
+    own, apart = Benchmark(folder, independent_pool=False), Benchmark(folder, independent_pool=True)
+    published = evaluate(own, [get_estimator(name) for pair in forms.items() for name in pair])
+    independent = evaluate(apart, {f"{name}, independent": get_estimator(name) for name in forms.values()})
+    return pd.concat([published, independent], ignore_index=True)
+
+
+def selection_bias(benchmark: Benchmark, repeats: int = 2000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """By domain: `bias`, the mean over states of own outcome minus reference, with `low` and `high` at `level` over resamples of prompts.
+
+    It is zero, up to chance, where the choice of states does not depend on how their rollouts went on.
+    """
+    states = pd.concat(
+        states.assign(excess=benchmark.cut_from[name].rewards_G.numpy()[states["sample"]] - states["successes"] / states["n"])
+        for name, states in benchmark.states.items()
+    )
+    rows = []
+    for domain, part in states.groupby("domain", sort=False):
+        sums = part.groupby("problem_id")["excess"].agg(["sum", "size"]).to_numpy(np.float64)
+        resamples_R_P = resampled_prompts(len(sums), repeats, np.random.default_rng(derive_seed(seed, "selection-bias", domain)))
+        draws_R_2 = resamples_R_P @ sums
+        low, high = percentile_interval((draws_R_2[:, 0] / draws_R_2[:, 1])[None], level, len(sums))
+        bias = part["excess"].mean()
+        rows.append({"domain": domain, "n_prompts": len(sums), "n_states": len(part), "bias": bias, "low": low[0], "high": high[0]})
+    return pd.DataFrame(rows)

@@ -1,0 +1,144 @@
+"""Making rollouts and continuations: what one worker of a build does, with an engine of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from hista_repro.errors import Refused
+from hista_repro.problems.grading import Outcome, grade_all
+from hista_repro.problems.model_verifier import ModelVerifier
+from hista_repro.problems.problem import Problem
+from hista_repro.problems.prompting import render
+from hista_repro.rollouts.engine import Completion, Engine, Reader, Request
+from hista_repro.seeding import derive_seed
+from hista_repro.sveb.config import BuildConfig
+from hista_repro.sveb.hidden_store import LAYER, to_rows
+from hista_repro.sveb.records import Row
+
+if TYPE_CHECKING:
+    from hista_repro.rollouts.transformers_engine import TransformersEngine
+
+
+@dataclass(frozen=True)
+class StateTokens:
+    """A state to continue from."""
+
+    state_id: str
+    problem_id: str
+    written: tuple[int, ...]
+    """The completion's tokens up to the state."""
+
+
+class Sampler:
+    """Gives the rows of a unit of work. They depend on the unit and on the configuration alone, not on earlier units."""
+
+    def __init__(self, config: BuildConfig, problems: Sequence[Problem]) -> None:
+        self.config = config
+        self.engine = make_engine(config)
+        self.verifier = ModelVerifier(config.verifier) if config.verifier else None
+        self.problems = {problem.id: problem for problem in problems}
+        prompts = {problem.id: render(problem, self.engine.tokenizer) for problem in problems}
+        self.texts = {name: prompt.text for name, prompt in prompts.items()}
+        self.encoded = {name: self.engine.encode(text) for name, text in self.texts.items()}
+        stops = {prompt.stop for prompt in prompts.values()}
+        if len(stops) > 1:
+            raise Refused(f"{config.problems} mixes problems whose prompts end differently ({sorted(stops)}); build them apart")
+        self.stop = stops.pop()
+        longest = max(map(len, self.encoded.values()))
+        if self.engine.context is not None and longest + config.max_tokens > self.engine.context:
+            raise Refused(
+                f"max-tokens {config.max_tokens} and the longest prompt ({longest} tokens) exceed the model's context of "
+                f"{self.engine.context} tokens"
+            )
+
+    @cached_property
+    def reader(self) -> Reader:
+        return self.engine if self.config.engine == "transformers" else make_reader(self.config)
+
+    def prompts(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Problem id -> text and token ids of its prompt."""
+        return {name: (text, self.encoded[name]) for name, text in self.texts.items()}
+
+    def roll_out(self, stage: str, count: int, names: Sequence[str]) -> list[Row]:
+        """`count` rollouts of each of the problems called `names`."""
+        requests = [Request(self.encoded[name], self.config.max_tokens) for name in names for _ in range(count)]
+        completions = self._sample(stage, names, requests)
+        asked = [names[number // count] for number in range(len(requests))]
+        rows = []
+        for number, (name, completion, outcome) in enumerate(zip(asked, completions, self._grade(asked, completions), strict=True)):
+            rows.append(
+                {
+                    "problem_id": name,
+                    "sample": number % count,
+                    "token_ids": completion.token_ids,
+                    "token_ends": completion.token_ends,
+                    "text": completion.text,
+                    "outcome": outcome.value,
+                    "reward": float(outcome is Outcome.CORRECT),
+                    "finish_reason": completion.finish_reason,
+                }
+            )
+        return rows
+
+    def hidden_rows(self, name: str, completions: Sequence[Sequence[int]]) -> np.ndarray:
+        """What `hidden_store` keeps of the rollouts `completions` of the problem called `name`."""
+        return to_rows(self.reader.hidden_states(self.encoded[name], completions, LAYER))
+
+    def continue_from(self, states: Sequence[StateTokens]) -> list[Row]:
+        """The reference value of each state, from continuations of it."""
+        config = self.config
+        each = config.references + config.draws
+        asked = [state for state in states for _ in range(each)]
+        requests = [Request(self.encoded[state.problem_id], config.max_tokens, state.written) for state in asked]
+        completions = self._sample("references", [state.state_id for state in states], requests)
+        graded = self._grade([state.problem_id for state in asked], completions)
+        rows = []
+        for number, state in enumerate(states):
+            mine = completions[number * each : (number + 1) * each]
+            outcomes = graded[number * each : (number + 1) * each]
+            rewards = [float(outcome is Outcome.CORRECT) for outcome in outcomes]
+            rows.append(
+                {
+                    "state_id": state.state_id,
+                    "n": config.references,
+                    "successes": int(sum(rewards[: config.references])),
+                    "rewards": rewards[: config.references],
+                    "draws": rewards[config.references :],
+                    "unparsed": outcomes.count(Outcome.UNPARSED),
+                    "timeouts": outcomes.count(Outcome.TIMEOUT),
+                    "truncated": sum(completion.finish_reason == "length" for completion in mine),
+                    "tokens": sum(len(completion.token_ids) - len(state.written) for completion in mine),
+                }
+            )
+        return rows
+
+    def _sample(self, stage: str, names: Sequence[str], requests: Sequence[Request]) -> list[Completion]:
+        seed = derive_seed(self.config.seed, stage, names[0])
+        return self.engine.sample(requests, temperature=self.config.temperature, stop=self.stop, seed=seed)
+
+    def _grade(self, names: Sequence[str], completions: Sequence[Completion]) -> list[Outcome]:
+        return grade_all([(self.problems[name], c.text) for name, c in zip(names, completions, strict=True)], self.verifier)
+
+
+def make_engine(config: BuildConfig) -> Engine:
+    """The engine that `config` names, with its model loaded."""
+    if config.engine == "vllm":
+        from hista_repro.rollouts.vllm_engine import VllmEngine
+
+        return VllmEngine(config.model, dtype=config.dtype)
+    return _transformers_engine(config)
+
+
+def make_reader(config: BuildConfig) -> Reader:
+    """What reads hidden states of the model of `config`, whatever engine samples from it."""
+    return _transformers_engine(config)
+
+
+def _transformers_engine(config: BuildConfig) -> "TransformersEngine":
+    from hista_repro.rollouts.transformers_engine import TransformersEngine
+
+    return TransformersEngine(config.model, dtype=getattr(torch, config.dtype), batch_tokens=config.batch_tokens)

@@ -1,0 +1,114 @@
+from collections import namedtuple
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hista_repro.errors import Refused, WorkFailed
+from hista_repro.rollouts.group import HiddenStates
+from hista_repro.sveb import BuildConfig, build, hidden_store, score
+from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.hidden_store import most_bytes, read_hidden, to_rows, write_hidden
+from hista_repro.sveb.records import read_manifest
+from hista_repro.sveb.sampler import Sampler
+
+SMALL = BuildConfig(
+    model="tiny",
+    problems="arithmetic-steps",
+    limit=3,
+    group_size=4,
+    states=2,
+    references=2,
+    draws=0,
+    screen=2,
+    min_accuracy=0.0,
+    max_accuracy=1.0,
+    temperature=1.0,
+    max_tokens=72,
+    independent_pool=True,
+    keep_hidden=True,
+)
+NAMES = ["hista-loo", "probe-loo", "last-token-knn-loo"]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hidden") / "kept"
+    build(SMALL, folder)
+    return folder
+
+
+def test_rows_come_back_as_they_were_to_half_precision(tmp_path):
+    hidden = HiddenStates(torch.randn(3, 5), (torch.randn(4, 5), torch.zeros(0, 5), torch.randn(1, 5)))
+    write_hidden(tmp_path / "some.npy", to_rows(hidden))
+    found = read_hidden(tmp_path / "some.npy", 3, [4, 0, 1])
+    for ours, theirs in zip((found.prompt_T_D, *found.completions), (hidden.prompt_T_D, *hidden.completions), strict=True):
+        assert ours.dtype == torch.float32 and ours.equal(theirs.half().float())
+    with pytest.raises(Refused, match="holds 8 rows for rollouts of 9 tokens"):
+        read_hidden(tmp_path / "some.npy", 3, [4, 1, 1])
+
+
+def test_ordinary_bfloat16_values_are_kept_exactly():
+    values = torch.randn(100, 8).bfloat16().float()
+    values = values[(values.abs() > 1e-4).all(dim=1)]
+    assert torch.from_numpy(to_rows(HiddenStates(values, ()))).float().equal(values)
+
+
+def test_values_beyond_half_precision_stop_the_build():
+    with pytest.raises(WorkFailed, match="exceed half precision"):
+        to_rows(HiddenStates(torch.full((1, 2), 1e6), ()))
+
+
+def test_the_last_layer_comes_from_disk_and_others_from_the_model(kept):
+    benchmark = Benchmark(kept)
+    for group in benchmark.groups.values():
+        for layer in (-1, 1):
+            expected = benchmark.reader.hidden_states(group.prompt_token_ids, group.token_ids, layer)
+            for ours, theirs in zip(group.hidden(layer).completions, expected.completions, strict=True):
+                assert ours.equal(theirs.half().float() if layer == -1 else theirs)
+
+
+def test_scores_need_no_model_and_are_the_same(kept, tmp_path, monkeypatch):
+    plain = tmp_path / "plain"
+    build(replace(SMALL, keep_hidden=False), plain)
+    expected = score(plain, NAMES)
+    monkeypatch.setattr("hista_repro.sveb.benchmark.make_reader", lambda config: pytest.fail("the model was loaded"))
+    found = score(kept, NAMES)
+    assert found.state_id.equals(expected.state_id)
+    assert found.estimate.to_numpy() == pytest.approx(expected.estimate.to_numpy(), abs=0.02)
+
+
+def test_a_build_that_was_stopped_keeps_what_it_has_read(kept, tmp_path, monkeypatch):
+    hidden_rows, left = Sampler.hidden_rows, iter(range(2))
+
+    def until_stopped(self, *unit):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return hidden_rows(self, *unit)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Sampler, "hidden_rows", until_stopped)
+        build(SMALL, tmp_path / "stopped")
+    first = sorted((tmp_path / "stopped" / "hidden").rglob("*.npy"))
+    written = [path.stat().st_mtime_ns for path in first]
+    build(SMALL, tmp_path / "stopped")
+    assert len(first) == 2 and [path.stat().st_mtime_ns for path in first] == written
+    for path in (kept / "hidden").rglob("*.npy"):
+        assert np.array_equal(np.load(path), np.load(tmp_path / "stopped" / path.relative_to(kept)))
+
+
+def test_the_size_is_a_bound_and_stands_in_the_manifest(kept):
+    manifest = read_manifest(kept)
+    size = sum(path.stat().st_size for path in (kept / "hidden").rglob("*.npy"))
+    assert 0 < size < manifest["most_hidden_bytes"]
+    assert most_bytes([10, 20], group_size=3, max_tokens=5, depth=7) == 2 * 7 * (10 + 20 + 2 * 3 * 5)
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(hidden_store.shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 100_000, 100_000))
+    with pytest.raises(Refused, match=r"hidden states may take 0.000\d+ GB and .* has room for 0.0001 GB; lower limit"):
+        build(SMALL, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    build(replace(SMALL, keep_hidden=False), tmp_path / "new")
