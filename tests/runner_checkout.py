@@ -1,4 +1,4 @@
-"""A small checkout of notebooks for tests of the runner; `python runner_checkout.py ROOT [ID ...]` runs it in a process of its own."""
+"""A small checkout of notebooks for tests of the runner; `python runner_checkout.py ROOT EXECUTOR [ID ...]` runs it on its own."""
 
 import json
 import subprocess
@@ -59,7 +59,14 @@ class Checkout:
         self.write()
 
     def write(self) -> None:
-        profile = {"name": "test", "description": "", "timeout_minutes": self.timeout_minutes, "builds": {}, "artifacts": self.sizes}
+        profile = {
+            "name": "test",
+            "description": "",
+            "timeout_minutes": self.timeout_minutes,
+            "gpus": 0,
+            "builds": {},
+            "artifacts": self.sizes,
+        }
         write_json(self.profile, profile)
         write_json(self.root / "artifacts.json", [asdict(artifact) for artifact in self.artifacts.values()])
 
@@ -76,23 +83,23 @@ class Checkout:
         return {"profile": str(self.profile), "root": self.root, "artifacts": self.artifacts}
 
     def run(self, *ids: str, **options) -> dict[str, Outcome]:
-        with mock.patch("hista_repro.runner.batch.package_digest", lambda: self.source):
+        with mock.patch("hista_repro.runner.keys.source_digest", lambda notebook, parameters: self.source):
             return {outcome.id: outcome for outcome in run(ids, **self.request, **options)}
 
     def states(self, *ids: str, **options) -> dict[str, str]:
         return {name: outcome.state for name, outcome in self.run(*ids, **options).items()}
 
     def status(self, **options) -> list[dict]:
-        with mock.patch("hista_repro.runner.reporting.package_digest", lambda: self.source):
+        with mock.patch("hista_repro.runner.keys.source_digest", lambda notebook, parameters: self.source):
             return status(root=self.root, artifacts=self.artifacts, **options)
 
     def reported(self) -> list[str]:
         """The states that `status` gives."""
         return [row["state"] for row in self.status(out=self.out)]
 
-    def start(self, *ids: str) -> subprocess.Popen:
+    def start(self, *ids: str, executor: str = "local") -> subprocess.Popen:
         """Start a run in a process of its own; what it comes to is one line of JSON on its standard output."""
-        command = [sys.executable, __file__, str(self.root), *ids]
+        command = [sys.executable, __file__, str(self.root), executor, *ids]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def stamp(self, artifact_id: str) -> dict:
@@ -105,9 +112,9 @@ class Checkout:
         return {str(name): path.read_bytes() for name, path in sorted(found.items()) if name.parts[0] not in notes}
 
 
-def main(root: str, *ids: str) -> int:
+def main(root: str, executor: str, *ids: str) -> int:
     artifacts = {row["id"]: Artifact(**row) for row in json.loads(Path(root, "artifacts.json").read_text())}
-    outcomes = Checkout(Path(root), artifacts).run(*ids)
+    outcomes = Checkout(Path(root), artifacts).run(*ids, executor=executor)
     print(json.dumps({name: outcome.state for name, outcome in outcomes.items()}))
     return int(not all(outcome.ok for outcome in outcomes.values()))
 

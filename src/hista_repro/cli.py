@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def _add_artifacts(commands: Any) -> None:
     running.add_argument("--executor", choices=("local", "ray"), default="local")
     running.add_argument("--force", action="store_true", help="run also what is fresh")
     running.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/PROFILE)")
+    running.add_argument("--dry-run", action="store_true", help="print what each artifact would take, at most, and run nothing")
     running.set_defaults(command=_run, extra="book")
 
     status = commands.add_parser("status", help="per artifact: done, stale, failed, interrupted, not run")
@@ -107,10 +109,14 @@ def _add_sveb(commands: Any) -> None:
     building.add_argument("--domain")
     for name, metavar in (("group-size", "G"), ("states", "S"), ("references", "N"), ("draws", "K"), ("screen", "N")):
         building.add_argument(f"--{name}", type=int, metavar=metavar)
-    for name in ("limit", "min-new-numbers", "max-tokens", "batch-tokens", "seed"):
+    for name in ("limit", "min-new-numbers", "cut-every", "max-tokens", "batch-tokens", "seed"):
         building.add_argument(f"--{name}", type=int, metavar="N")
     for name in ("temperature", "min-accuracy", "max-accuracy"):
         building.add_argument(f"--{name}", type=float, metavar="X")
+    building.add_argument("--keep-hidden", action="store_true", help="keep the hidden states of the last layer with the rollouts")
+    building.add_argument(
+        "--independent-pool", action="store_true", help="estimators see rollouts apart from those that states are cut from"
+    )
     building.add_argument("--verifier", metavar="MODEL", help="judge of answers in words, served at $HISTA_REPRO_VERIFIER_URL")
     building.add_argument("--engine")
     building.add_argument("--dtype")
@@ -161,10 +167,18 @@ def _run(options: argparse.Namespace) -> int:
 
     if unparsed := [text for text in options.parameters if "=" not in text]:
         raise Refused(f"-p takes NAME=VALUE, not {unparsed[0]!r}")
+    overrides = dict(text.split("=", 1) for text in options.parameters)
+    if options.dry_run:
+        from hista_repro.planning import plan, readable_plan
+
+        print(readable_plan(plan(options.ids, profile=options.profile, overrides=overrides, executor=options.executor)))
+        return 0
+    if options.jobs > 1:  # notebooks that run at once share the cores
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // options.jobs)))
     outcomes = run(
         options.ids,
         profile=options.profile,
-        overrides=dict(text.split("=", 1) for text in options.parameters),
+        overrides=overrides,
         jobs=options.jobs,
         executor=options.executor,
         force=options.force,
@@ -175,13 +189,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _sveb_build(options: argparse.Namespace) -> None:
+    from hista_repro.distributed import hire_here, hire_on_ray, ray_cluster
     from hista_repro.sveb import BuildConfig, build
 
-    if options.executor == "ray":
-        raise Refused("the ray executor is not available yet; use --executor local")
     given = {field.name: getattr(options, field.name) for field in fields(BuildConfig)}
-    manifest = build(BuildConfig(**{name: value for name, value in given.items() if value is not None}), options.out)
-    counts = manifest["counts"]
+    config = BuildConfig(**{name: value for name, value in given.items() if value is not None})
+    on_ray = options.executor == "ray"
+    with ray_cluster() if on_ray else nullcontext():
+        counts = build(config, options.out, hire_on_ray() if on_ray else hire_here)["counts"]
     print(
         f"{options.out}: {counts['kept']} of {counts['problems']} problems kept, {counts['rollouts']} rollouts, "
         f"{counts['states']} states, {counts['references']} reference continuations"
@@ -204,7 +219,9 @@ def _train(options: argparse.Namespace) -> None:
 
     if unparsed := [text for text in options.overrides if "=" not in text]:
         raise Refused(f"settings are given as NAME=VALUE, not {unparsed[0]!r}")
-    print(train(read_config(options.config, dict(text.split("=", 1) for text in options.overrides))))
+    folder = train(read_config(options.config, dict(text.split("=", 1) for text in options.overrides)))
+    if os.environ.get("RANK", "0") == "0":  # of the processes of a launch, the first one speaks
+        print(folder)
 
 
 def _book_build(options: argparse.Namespace) -> None:

@@ -12,7 +12,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.runner import load_profile
-from hista_repro.runner.keys import package_digest
 from hista_repro.runner.plan import make_task
 
 PROJECT = Path(__file__).parents[2]
@@ -38,11 +37,10 @@ def checkout(tmp_path) -> Path:
 @pytest.fixture
 def record_run(checkout) -> Callable[..., Path]:
     """(artifact id, folder below the checkout, profile) -> a run folder with a run that is done; keywords change its stamp."""
-    source = package_digest()
 
     def record(artifact_id: str, folder: str, profile: str = "smoke", shown: str = "0.142", **changes) -> Path:
         artifact, out = ARTIFACTS[artifact_id], checkout / folder
-        task = make_task(artifact, load_profile(profile), {}, checkout, source)
+        task = make_task(artifact, load_profile(profile), {}, checkout)
         for place in ("notebooks", "results", "status"):
             (out / place).mkdir(parents=True, exist_ok=True)
         nbformat.write(executed_notebook(artifact.label, shown), out / "notebooks" / artifact.notebook)

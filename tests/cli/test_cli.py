@@ -48,7 +48,6 @@ def built(tmp_path_factory):
         ({"--temperature": "0"}, "temperature must be above 0"),
         ({"--engine": "magic"}, "engine must be one of transformers, vllm"),
         ({"--no-such-option": "1"}, "--no-such-option"),
-        ({"--executor": "ray"}, "the ray executor is not available yet"),
     ],
 )
 def test_a_build_that_cannot_be_is_refused_in_one_line_and_writes_nothing(tmp_path, capsys, changes, message):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import nbformat
@@ -11,6 +12,7 @@ import pytest
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.runner import batch
 from hista_repro.runner.execution import Execution
+from hista_repro.runner.executors import Executor
 from runner_checkout import Checkout
 
 
@@ -27,7 +29,7 @@ def checkout(tmp_path, monkeypatch):
         (job.out / "results" / f"{job.id}.json").write_text(json.dumps(job.parameters))
         return Execution("ended", 1.0)
 
-    monkeypatch.setattr(batch, "get_executor", lambda name: execute)
+    monkeypatch.setattr(batch, "open_executor", lambda name, gpus: nullcontext(Executor(execute)))
     checkout = Checkout(tmp_path / "checkout")
     checkout.add("table-01")
     checkout.add("table-02")

@@ -128,16 +128,29 @@ def test_a_second_runner_on_the_same_folder_is_refused(checkout, hanging):
     assert checkout.reported() == ["not run", "running", "not run"]
 
 
-def test_a_runner_that_was_started_to_ignore_hang_ups_goes_on(checkout, tmp_path):
+@ONLY_THE_HANGING_ONE
+def test_an_interrupt_of_the_process_between_runner_and_kernel_alone_is_ignored(checkout, hanging):
+    runner, below = hanging
+    next(process for process in below if "hista_repro.runner.child" in process.cmdline()).send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert runner.poll() is None and not all_gone(below)
+    assert checkout.reported() == ["not run", "running", "not run"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_runner_that_was_started_to_ignore_a_signal_goes_on(checkout, tmp_path, number):
+    """As `nohup` starts it, and as a shell without job control starts what it puts in the background; `kill` alone still ends it."""
     (tmp_path / "fault").write_text("hang")
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         runner = checkout.start("table-02")
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
     wait_until((tmp_path / "reached").exists)
-    runner.send_signal(signal.SIGHUP)
+    for process in (psutil.Process(runner.pid), *psutil.Process(runner.pid).children()):
+        process.send_signal(number if process.pid == runner.pid else signal.SIGINT)
     time.sleep(1)
-    assert runner.poll() is None
+    assert runner.poll() is None and checkout.reported() == ["not run", "running", "not run"]
     os.kill(runner.pid, signal.SIGTERM)
-    runner.communicate(timeout=PATIENCE_SECONDS)
+    out, _ = runner.communicate(timeout=PATIENCE_SECONDS)
+    assert json.loads(out) == {"table-02": "interrupted"}

@@ -40,12 +40,14 @@ def test_the_run_left_a_whole_notebook_with_its_result_and_figures(smoke_run, ar
 
 def test_a_second_execution_shows_the_same(smoke_run, tmp_path):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"]
+    command += ["-n", "2", "--dist", "loadfile"]
     command += ["--nbval-sanitize-with", str(Path(__file__).with_name("nbval_sanitize.cfg")), str(smoke_run / "notebooks")]
     environment = {
         "HISTA_REPRO_OUT": str(tmp_path / "out"),
         "HISTA_REPRO_RECORDS": str(records_home(CHECKOUT)),
         "HISTA_REPRO_PROGRESS_FILE": str(tmp_path / "progress"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "OMP_NUM_THREADS": "1",
     }
     ended = subprocess.run(command, cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout

@@ -1,5 +1,6 @@
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 from hista_repro.errors import Refused
 from hista_repro.runner import batch, overview, summary
 from hista_repro.runner.execution import Execution
+from hista_repro.runner.executors import Executor
 from runner_checkout import Checkout
 
 
@@ -36,7 +38,7 @@ def pretend(monkeypatch):
             (job.out / "figures" / f"{job.id}.svg").write_text("<svg/>")
         return Execution(state.end, 61.0, state.error)
 
-    monkeypatch.setattr(batch, "get_executor", lambda name: execute)
+    monkeypatch.setattr(batch, "open_executor", lambda name, gpus: nullcontext(Executor(execute)))
     return state
 
 
@@ -144,13 +146,13 @@ def test_a_notebook_that_papermill_calls_complete_but_did_not_run_fails(checkout
         nbformat.write(nbformat.read(job.notebook, as_version=4), job.executed)
         return Execution("ended", 1.0)
 
-    monkeypatch.setattr(batch, "get_executor", lambda name: execute)
+    monkeypatch.setattr(batch, "open_executor", lambda name, gpus: nullcontext(Executor(execute)))
     checkout.add("table-01")
     assert checkout.run()["table-01"].error == "In [1] did not run"
 
 
 def test_an_execution_that_leaves_no_notebook_fails(checkout, monkeypatch):
-    monkeypatch.setattr(batch, "get_executor", lambda name: lambda job, stop: Execution("ended", 1.0))
+    monkeypatch.setattr(batch, "open_executor", lambda name, gpus: nullcontext(Executor(lambda job, stop: Execution("ended", 1.0))))
     checkout.add("table-01")
     assert checkout.run()["table-01"].error == "papermill left no notebook"
 
@@ -170,7 +172,7 @@ def test_a_stop_leaves_the_rest_for_later(checkout, pretend, monkeypatch):
 
     for name in ("table-01", "table-02"):
         checkout.add(name)
-    monkeypatch.setattr(batch, "get_executor", lambda name: execute)
+    monkeypatch.setattr(batch, "open_executor", lambda name, gpus: nullcontext(Executor(execute)))
     outcomes = checkout.run()
     assert [outcome.state for outcome in outcomes.values()] == ["interrupted", "not run"]
     assert "next: the same command again; it makes table-01, table-02" in summary(list(outcomes.values()))
@@ -181,7 +183,6 @@ def test_a_stop_leaves_the_rest_for_later(checkout, pretend, monkeypatch):
     ("options", "message"),
     [
         ({"jobs": 0}, "jobs must be at least 1, not 0"),
-        ({"executor": "ray"}, "no ray executor"),
         ({"executor": "slurm"}, "unknown executor 'slurm'"),
         ({"overrides": {"valeu": "1"}}, r"table-01\.ipynb has no parameter 'valeu' .* did you mean 'value'"),
         ({"overrides": {"value": "much"}}, r"table-01\.ipynb: parameter 'value' must be float, not 'much'"),
@@ -198,7 +199,7 @@ def test_the_overview_gives_the_state_of_the_latest_run(checkout, pretend, monke
     checkout.add("table-01")
     checkout.add("table-02")
     checkout.run("table-01")
-    monkeypatch.setattr("hista_repro.runner.reporting.package_digest", lambda: checkout.source)
+    monkeypatch.setattr("hista_repro.runner.keys.source_digest", lambda notebook, parameters: checkout.source)
     rows = overview(root=checkout.root, artifacts=checkout.artifacts)
     assert [(row["id"], row["notebook"], row["state"]) for row in rows] == [
         ("table-01", "table-01.ipynb", "done"),

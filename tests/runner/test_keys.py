@@ -4,25 +4,41 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from hista_repro.runner import keys
-from hista_repro.runner.keys import content_key, package_digest
+from hista_repro.runner.keys import content_key
+
+FILES = {
+    "__init__.py": "",
+    "files.py": "",
+    "estimators/__init__.py": "from hista_repro.estimators import registry",
+    "estimators/registry.py": "",
+    "estimators/hista.py": "from hista_repro.estimators import nodes",
+    "estimators/ramp.py": "",
+    "estimators/nodes.py": "",
+    "scoring.py": "from hista_repro import estimators",
+    "tables.py": "from hista_repro.files import read",
+    "models/__init__.py": "",
+    "models/tiny/model.safetensors": "weights",
+    "runner/__init__.py": "",
+    "profiles/cpu.yaml": "",
+}
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     root = tmp_path / "package"
-    for name in ("files.py", "estimators/hista.py", "models/tiny/model.safetensors", "runner/batch.py", "profiles/cpu.yaml"):
+    for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(name)
+        (root / name).write_text(text)
     monkeypatch.setattr(keys, "_PACKAGE", root)
     return root
 
 
 @pytest.fixture
-def key(tmp_path, monkeypatch):
+def key(package, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    def make(source="x = 1", package="s", **parameters):
-        return content_key(new_notebook(cells=[new_code_cell(source)]), parameters, package)
+    def make(*sources, **parameters):
+        return content_key(new_notebook(cells=[new_code_cell(source) for source in sources or ("x = 1",)]), parameters)
 
     return make
 
@@ -38,7 +54,7 @@ def test_the_same_request_has_the_same_key(key):
 def test_each_part_is_told_apart(key, tmp_path):
     assert changed(key("x = 1"), key("x = 2")) == ["notebook"]
     assert changed(key(a=1), key(a=1.0)) == ["parameters"]
-    assert changed(key(package="s"), key(package="t")) == ["source"]
+    assert changed(key("import os"), key("import hista_repro")) == ["notebook", "source"]
     before = key(path="data.jsonl")
     (tmp_path / "data.jsonl").write_text("1")
     assert changed(before, key(path="data.jsonl")) == ["inputs"]
@@ -85,22 +101,45 @@ def test_plugins_are_inputs(key, tmp_path, monkeypatch):
     assert changed(before, key()) == ["inputs"]
 
 
-@pytest.mark.parametrize("name", ["files.py", "estimators/hista.py", "models/tiny/model.safetensors"])
-def test_source_that_computes_changes_the_digest(package, name):
-    before = package_digest()
-    (package / name).write_text("changed")
-    assert package_digest() != before
+SCORING = ("from hista_repro.scoring import score", "score('hista')")
 
 
-def test_a_new_source_file_changes_the_digest(package):
-    before = package_digest()
-    (package / "estimators" / "mine.py").write_text("")
-    assert package_digest() != before
-
-
-@pytest.mark.parametrize("name", ["runner/batch.py", "profiles/cpu.yaml", "estimators/__pycache__/hista.pyc", "estimators/.hista.py.swp"])
-def test_what_computes_nothing_does_not(package, name):
-    before = package_digest()
+def edited(package, key, name, *sources):
+    """What changes of the key of a notebook when the file `name` is edited."""
+    before = key(*sources)
     (package / name).parent.mkdir(exist_ok=True)
-    (package / name).write_text("changed")
-    assert package_digest() == before
+    (package / name).write_text("# edited")
+    return changed(before, key(*sources))
+
+
+@pytest.mark.parametrize("name", ["__init__.py", "scoring.py", "estimators/hista.py", "estimators/nodes.py", "estimators/registry.py"])
+def test_what_a_notebook_reaches_is_part_of_its_key(package, key, name):
+    assert edited(package, key, name, *SCORING) == ["source"]
+
+
+@pytest.mark.parametrize(
+    "name", ["files.py", "tables.py", "estimators/ramp.py", "estimators/mine.py", "runner/batch.py", "profiles/cpu.yaml"]
+)
+def test_what_it_does_not_reach_is_not(package, key, name):
+    assert edited(package, key, name, *SCORING) == []
+
+
+def test_data_belong_to_the_package_around_them(package, key):
+    assert edited(package, key, "models/tiny/model.safetensors", "import hista_repro.models") == ["source"]
+    assert edited(package, key, "models/tiny/model.safetensors", "import hista_repro.tables") == []
+
+
+def test_an_estimator_that_a_parameter_names_is_reached(package, key):
+    before = key("import hista_repro.scoring", names=["hista"])
+    (package / "estimators" / "hista.py").write_text("# edited")
+    assert changed(before, key("import hista_repro.scoring", names=["hista"])) == ["source"]
+
+
+def test_magics_are_no_obstacle_and_what_cannot_be_read_reaches_everything(package, key):
+    assert edited(package, key, "files.py", "%matplotlib inline\nimport hista_repro.scoring") == []
+    assert edited(package, key, "tables.py", "import hista_repro.scoring as") == ["source"]
+
+
+def test_leftovers_in_the_package_are_nothing(package, key):
+    for name in ("estimators/__pycache__/hista.pyc", "estimators/.hista.py.swp"):
+        assert edited(package, key, name, *SCORING) == []

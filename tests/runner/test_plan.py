@@ -29,13 +29,11 @@ def test_the_checkout_is_found_around_the_working_directory(checkout, monkeypatc
     assert find_checkout() == checkout.root
 
 
-def test_artifacts_come_in_the_order_of_the_registry(checkout):
+def test_artifacts_come_in_the_order_in_which_they_are_named(checkout):
     profile = load_profile(str(checkout.profile))
-    assert [artifact.id for artifact in choose([], profile, checkout.artifacts)] == ["table-01", "figure-01"]
-    assert [artifact.id for artifact in choose(["figure-01", "table-01", "figure-01"], profile, checkout.artifacts)] == [
-        "table-01",
-        "figure-01",
-    ]
+    assert [artifact.id for artifact in choose([], profile, checkout.artifacts)] == list(profile.artifacts)
+    ids = ["figure-01", "table-01", "figure-01"]
+    assert [artifact.id for artifact in choose(ids, profile, checkout.artifacts)] == ["figure-01", "table-01"]
 
 
 def test_without_ids_only_what_the_profile_has_sizes_for(checkout):
@@ -60,29 +58,29 @@ def test_unknown_ids_are_refused(checkout):
 def test_overrides_win_over_the_profile_which_wins_over_the_notebook(checkout):
     profile = load_profile(str(checkout.profile))
     artifact = checkout.artifacts["table-01"]
-    task = make_task(artifact, profile, {}, checkout.root, "source")
+    task = make_task(artifact, profile, {}, checkout.root)
     assert task.parameters == {"name": "table-01", "value": 2.0, "builds": []}
     assert task.changed == {"value": 2.0}
-    task = make_task(artifact, profile, {"value": "1e-5", "builds": '[{"model": "tiny"}]'}, checkout.root, "source")
+    task = make_task(artifact, profile, {"value": "1e-5", "builds": '[{"model": "tiny"}]'}, checkout.root)
     assert task.changed == {"value": 1e-5, "builds": [{"model": "tiny"}]}
 
 
 def test_a_value_at_the_default_is_the_default(checkout):
     profile, artifact = load_profile(str(checkout.profile)), checkout.artifacts["figure-01"]
-    plain, said = (make_task(artifact, profile, overrides, checkout.root, "source") for overrides in ({}, {"value": "0.5"}))
+    plain, said = (make_task(artifact, profile, overrides, checkout.root) for overrides in ({}, {"value": "0.5"}))
     assert said.key == plain.key and said.changed == {}
 
 
 def test_true_is_not_one(checkout):
     checkout.add("figure-02", parameters="flag: bool | int = 1", sizes={"flag": True})
-    task = make_task(checkout.artifacts["figure-02"], load_profile(str(checkout.profile)), {}, checkout.root, "source")
+    task = make_task(checkout.artifacts["figure-02"], load_profile(str(checkout.profile)), {}, checkout.root)
     assert task.changed == {"flag": True}
 
 
 def test_a_missing_notebook_is_refused(checkout):
     (checkout.root / "notebooks" / "table-01.ipynb").unlink()
     with pytest.raises(Refused, match="there is no notebook"):
-        make_task(checkout.artifacts["table-01"], load_profile(str(checkout.profile)), {}, checkout.root, "source")
+        make_task(checkout.artifacts["table-01"], load_profile(str(checkout.profile)), {}, checkout.root)
 
 
 def test_records_are_shared_by_the_checkout_unless_named(checkout, monkeypatch, tmp_path):

@@ -11,6 +11,7 @@ from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.book.pages import empty_page, findings, provenance_note, status_table
 from hista_repro.book.runs import ShownRun
 from hista_repro.files import write_text
+from hista_repro.planning.pages import scale_page
 
 
 def stage(root: Path, source: Path, runs: Mapping[str, ShownRun | None]) -> None:
@@ -27,6 +28,8 @@ def stage(root: Path, source: Path, runs: Mapping[str, ShownRun | None]) -> None
             write_text(page, _with_note(run))
     write_text(source / "book" / "_generated" / "findings.md", findings(runs))
     write_text(source / "book" / "_generated" / "status.md", status_table(runs))
+    for name, part in scale_page().items():
+        write_text(source / "book" / "_generated" / f"{name}.md", part)
 
 
 def _with_note(run: ShownRun) -> str:

@@ -18,10 +18,9 @@ from hista_repro.errors import Refused, WorkFailed
 from hista_repro.files import claim_folder
 from hista_repro.provenance import describe
 from hista_repro.runner.execution import Execution, Job, Stop
-from hista_repro.runner.executors import Execute, get_executor
-from hista_repro.runner.keys import package_digest
+from hista_repro.runner.executors import Executor, open_executor
 from hista_repro.runner.notebooks import error_in, failure_of, read_notebook, scrub
-from hista_repro.runner.plan import Task, choose, find_checkout, make_task, records_home
+from hista_repro.runner.plan import Task, builds_of, choose, find_checkout, make_task, records_home
 from hista_repro.runner.processes import identity
 from hista_repro.runner.profiles import load_profile
 from hista_repro.runner.run_folder import RunFolder
@@ -68,13 +67,13 @@ def run(
     """
     if jobs < 1:
         raise Refused(f"jobs must be at least 1, not {jobs}")
-    execute, checkout, sizes, source = get_executor(executor), find_checkout(root), load_profile(profile), package_digest()
+    checkout, sizes = find_checkout(root), load_profile(profile)
     overrides = dict(overrides or {})
-    tasks = [make_task(artifact, sizes, overrides, checkout, source) for artifact in choose(ids, sizes, artifacts)]
+    tasks = [make_task(artifact, sizes, overrides, checkout) for artifact in choose(ids, sizes, artifacts)]
     folder = RunFolder(Path(out).resolve() if out else checkout / "runs" / sizes.name)
-    with claim_folder(folder.path), _stop_on_signals() as stop:
+    with open_executor(executor, sizes.gpus) as opened, claim_folder(folder.path), _stop_on_signals() as stop:
         request = {"profile": profile, "overrides": overrides}
-        batch = _Batch(folder, checkout, request, sizes.timeout_minutes * 60, execute, stop)
+        batch = _Batch(folder, checkout, request, sizes.timeout_minutes * 60, opened, stop)
         return batch.run(tasks, jobs, force)
 
 
@@ -82,13 +81,13 @@ class _Batch:
     """A batch in a folder that this process holds."""
 
     def __init__(
-        self, folder: RunFolder, checkout: Path, request: dict[str, Any], timeout_seconds: float, execute: Execute, stop: Stop
+        self, folder: RunFolder, checkout: Path, request: dict[str, Any], timeout_seconds: float, executor: Executor, stop: Stop
     ) -> None:
         self.folder = folder
         self.request = request
         self.records = records_home(checkout)
         self.timeout_seconds = timeout_seconds
-        self.execute = execute
+        self.executor = executor
         self.stop = stop
         self.left = 0
         self.counting = threading.Lock()
@@ -107,8 +106,10 @@ class _Batch:
         self.left = len(tasks) - len(fresh)
         try:
             self.folder.recover()
+            todo = [task for task in tasks if task.artifact.id not in fresh]
+            self.executor.make_records(builds_of(todo), self.records, self.stop)
             with ThreadPoolExecutor(slots) as pool:
-                made = pool.map(self._make, [task for task in tasks if task.artifact.id not in fresh])
+                made = pool.map(self._make, todo)
                 return [fresh.get(task.artifact.id) or next(made) for task in tasks]
         except OSError as problem:
             raise WorkFailed(_in_words(problem)) from problem
@@ -132,7 +133,9 @@ class _Batch:
         try:
             self._record(stamp)
             job = Job(artifact.id, task.notebook, task.changed, self.folder.staging(artifact.id), self.records, self.timeout_seconds)
-            outcome, outputs = self._settle(task, job, stamp, self.execute(job, self.stop))
+            execution = self.executor.execute(job, self.stop)
+            stamp["attempts"] += execution.attempts - 1
+            outcome, outputs = self._settle(task, job, stamp, execution)
             self._record(_last_stamp(stamp, outcome, outputs))
         except OSError as problem:
             outcome = Outcome(artifact.id, "failed", error=_in_words(problem))

@@ -6,9 +6,12 @@ kernel, so that no orphan goes on writing. It exits with 0 if papermill was cont
 
 import json
 import os
+import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from papermill import execute_notebook
 from traitlets.config import Config
@@ -20,8 +23,14 @@ _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whether to stop is the runner's to decide
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    with ThreadPoolExecutor(1) as pool:  # outside the main thread, nbclient cannot replace what was decided about signals
+        return pool.submit(_execute, job).result()
+
+
+def _execute(job: dict[str, Any]) -> int:
     try:
         execute_notebook(
             _unformatted(job["notebook"]),

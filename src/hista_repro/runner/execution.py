@@ -62,6 +62,8 @@ class Execution:
     state: Literal["ended", "failed", "interrupted"]
     seconds: float
     error: str | None = None
+    attempts: int = 1
+    """How often it was begun; more than once where a machine was lost."""
 
 
 def execute(job: Job, stop: Stop) -> Execution:
@@ -71,7 +73,7 @@ def execute(job: Job, stop: Stop) -> Execution:
     job.out.mkdir(parents=True)
     write_notebook(job.source, without_injection(read_notebook(job.notebook)))
     _write_kernel(job.staging)
-    shown = _Progress(job)
+    shown = Progress(job)
     process = subprocess.Popen(
         [sys.executable, "-m", "hista_repro.runner.child"],
         stdin=subprocess.PIPE,
@@ -141,7 +143,7 @@ def _environment(job: Job) -> dict[str, str]:
     }
 
 
-class _Progress:
+class Progress:
     """Shows the lines that a notebook's work appends to its progress file."""
 
     def __init__(self, job: Job) -> None:

@@ -5,17 +5,20 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 import hista_repro
 from hista_repro.files import sha256_of
+from hista_repro.runner.imports import reached_files, strings_in
 from hista_repro.runner.notebooks import source_of
 
 _PACKAGE = Path(hista_repro.__file__).parent
-_NOT_COMPUTING = ("profiles", "runner")
+_NOT_COMPUTING = ("distributed", "profiles", "runner")
 _HASHED_WHOLE = 64 * 2**20
 """Larger files of the user's are known by size and time of change: reading a model of 30 GB takes minutes."""
 
@@ -27,7 +30,8 @@ class ContentKey:
     notebook: str
     parameters: str
     source: str
-    """The package's own source and data, without the profiles (their values are parameters) and the runner itself."""
+    """The package's own source and data, as far as the notebook can reach them (see `runner.imports`), without the profiles (their values
+    are parameters) and what runs notebooks and hands out work."""
     inputs: str
     """Local files and folders that parameters name, and estimators from plug-in folders."""
 
@@ -36,21 +40,36 @@ class ContentKey:
         return [name for name, digest in asdict(self).items() if other.get(name) != digest]
 
 
-def content_key(notebook: NotebookNode, parameters: Mapping[str, Any], source: str) -> ContentKey:
-    """The key of `notebook` with `parameters` (all of them, defaults included), given the `package_digest` of the source."""
+def content_key(notebook: NotebookNode, parameters: Mapping[str, Any]) -> ContentKey:
+    """The key of `notebook` with `parameters` (all of them, defaults included)."""
     folders = [Path(folder) for folder in os.environ.get("HISTA_REPRO_PLUGINS", "").split(os.pathsep) if folder]
     return ContentKey(
         notebook=_digest(source_of(notebook)),
         parameters=_digest(parameters),
-        source=source,
+        source=source_digest(notebook, parameters),
         inputs=_digest([_state_of(path) for path in [*_paths_in(parameters), *folders]]),
     )
 
 
-def package_digest() -> str:
-    """One digest over everything in the package that may take part in computing a result."""
-    files = (path for path in _files_below(_PACKAGE) if path.relative_to(_PACKAGE).parts[0] not in _NOT_COMPUTING)
-    return _digest([(str(path.relative_to(_PACKAGE)), sha256_of(path)) for path in files])
+def source_digest(notebook: NotebookNode, parameters: Mapping[str, Any]) -> str:
+    """One digest over everything in the package that may take part in computing what `notebook` shows."""
+    cells = [TransformerManager().transform_cell(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    try:
+        files = reached_files("\n".join(cells), strings_in(parameters), _PACKAGE)
+    except SyntaxError:  # what it can reach is not known
+        files = _files_below(_PACKAGE)
+    computing = [path for path in files if path.relative_to(_PACKAGE).parts[0] not in _NOT_COMPUTING]
+    return _digest([(str(path.relative_to(_PACKAGE)), _digest_of(path)) for path in computing])
+
+
+def _digest_of(path: Path) -> str:
+    info = path.stat()
+    return _digest_once(path, info.st_mtime_ns, info.st_size)
+
+
+@cache
+def _digest_once(path: Path, changed: int, size: int) -> str:
+    return sha256_of(path)
 
 
 def _paths_in(value: Any) -> Iterator[Path]:

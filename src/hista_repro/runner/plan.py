@@ -1,7 +1,7 @@
 """From a request to tasks: everything that can be refused is refused here, before anything is written."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def find_checkout(root: Path | str | None = None) -> Path:
 
 
 def choose(ids: Sequence[str], profile: Profile, artifacts: Mapping[str, Artifact]) -> list[Artifact]:
-    """The artifacts with these ids, in the order of the registry; without ids, all that the profile has sizes for.
+    """The artifacts with these ids, in this order; without ids, all that the profile has sizes for, in the profile's order.
 
     Raises `Refused` for an unknown id, in the request or in the profile, and for an artifact that the profile has no sizes for.
     """
@@ -49,12 +49,11 @@ def choose(ids: Sequence[str], profile: Profile, artifacts: Mapping[str, Artifac
     for name in ids:
         if name not in profile.artifacts:
             raise Refused(f"profile {profile.name} has no sizes for {name}; give them under `artifacts:`, or choose another profile")
-    wanted = set(ids) or set(profile.artifacts)
-    return [artifact for name, artifact in artifacts.items() if name in wanted]
+    return [artifacts[name] for name in dict.fromkeys(ids or profile.artifacts)]
 
 
-def make_task(artifact: Artifact, profile: Profile, overrides: Mapping[str, str], checkout: Path, source: str) -> Task:
-    """The task that makes `artifact` at the sizes of `profile`, changed by `overrides`; `source` is the `package_digest`.
+def make_task(artifact: Artifact, profile: Profile, overrides: Mapping[str, str], checkout: Path) -> Task:
+    """The task that makes `artifact` at the sizes of `profile`, changed by `overrides`.
 
     Raises `Refused` for a parameter that the notebook does not have, and for a value that is not of its type.
     """
@@ -65,7 +64,19 @@ def make_task(artifact: Artifact, profile: Profile, overrides: Mapping[str, str]
     given = sizes | parse_overrides(declared, overrides, notebook=artifact.notebook)
     parameters = {name: given.get(name, parameter.default) for name, parameter in declared.items()}
     changed = {name: value for name, value in parameters.items() if repr(value) != repr(declared[name].default)}  # True == 1
-    return Task(artifact, path, parameters, changed, content_key(notebook, parameters, source))
+    return Task(artifact, path, parameters, changed, content_key(notebook, parameters))
+
+
+def builds_of(tasks: Iterable[Task]) -> list[dict[str, Any]]:
+    """The settings of the SVEB builds that the notebooks ask for, each once: their parameter `builds`, where `model` replaces the model
+    of the first build and leaves the others out (see `artifacts.measurements.measure`)."""
+    found: dict[str, dict[str, Any]] = {}
+    for task in tasks:
+        builds = task.parameters.get("builds", [])
+        if builds and (model := task.parameters.get("model")):
+            builds = [{**builds[0], "model": model}]
+        found.update((repr(sorted(build.items())), build) for build in builds)
+    return list(found.values())
 
 
 def records_home(checkout: Path) -> Path:

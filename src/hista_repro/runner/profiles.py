@@ -21,13 +21,15 @@ class Profile:
     description: str
     timeout_minutes: float
     """How long one notebook may take before it is stopped."""
+    gpus: float
+    """How many GPUs a notebook, and a worker of a build, holds under Ray."""
     builds: dict[str, dict[str, Any]]
     """Named settings of SVEB builds (`sveb.config.BuildConfig`), which the parameter values refer to by YAML anchors."""
     artifacts: dict[str, dict[str, Any]]
     """Artifact id -> parameter values of its notebook. An artifact that is not listed is not made at this size."""
 
 
-_TYPES = {"name": str, "description": str, "timeout_minutes": (int, float), "builds": dict, "artifacts": dict}
+_TYPES = {"name": str, "description": str, "timeout_minutes": (int, float), "gpus": (int, float), "builds": dict, "artifacts": dict}
 
 
 def load_profile(profile: str) -> Profile:
@@ -69,6 +71,8 @@ def _checked(document: Any, profile: str) -> Profile:
             raise Refused(f"profile {profile}: the field {name!r} is {document[name]!r}, which is of the wrong type")
     if document["timeout_minutes"] <= 0:
         raise Refused(f"profile {profile}: timeout_minutes must be above 0, not {document['timeout_minutes']!r}")
+    if document["gpus"] < 0:
+        raise Refused(f"profile {profile}: gpus must not be negative, as {document['gpus']!r} is")
     if not re.fullmatch(r"[\w-]+", document["name"]):
         raise Refused(f"profile {profile}: name must be a plain word, since it names a folder, not {document['name']!r}")
     for name in ("builds", "artifacts"):

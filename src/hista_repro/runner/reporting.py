@@ -8,7 +8,6 @@ from typing import Any
 from hista_repro.artifacts.registry import ARTIFACTS, Artifact
 from hista_repro.errors import Refused
 from hista_repro.runner.batch import Outcome, duration
-from hista_repro.runner.keys import package_digest
 from hista_repro.runner.plan import find_checkout, make_task
 from hista_repro.runner.profiles import load_profile
 from hista_repro.runner.run_folder import RunFolder
@@ -36,11 +35,10 @@ def status(
         folders = [checkout / "runs" / load_profile(profile).name]
     else:
         folders = sorted(path.parent for path in (checkout / "runs").glob("*/status"))
-    source = package_digest()
     rows = []
     for artifact in artifacts.values():
         stamps = [(folder, stamp) for folder in map(RunFolder, folders) if (stamp := folder.stamp(artifact.id))]
-        found = [_row(artifact, folder, stamp, checkout, source) for folder, stamp in stamps]
+        found = [_row(artifact, folder, stamp, checkout) for folder, stamp in stamps]
         rows += found or [{"id": artifact.id, "title": artifact.title, "state": "not run"}]
     return rows
 
@@ -86,19 +84,19 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _row(artifact: Artifact, folder: RunFolder, stamp: dict[str, Any], checkout: Path, source: str) -> dict[str, Any]:
+def _row(artifact: Artifact, folder: RunFolder, stamp: dict[str, Any], checkout: Path) -> dict[str, Any]:
     state, changed = stamp["status"], []
     if state == "done":
-        changed = _changes(artifact, folder, stamp, checkout, source)
+        changed = _changes(artifact, folder, stamp, checkout)
         state = "stale" if changed else "done"
     said = {name: stamp[name] for name in (*_REPORTED, "last_done") if name in stamp}
     return {"id": artifact.id, "title": artifact.title, "state": state, "where": _shown(folder.path), "changed": changed, **said}
 
 
-def _changes(artifact: Artifact, folder: RunFolder, stamp: dict[str, Any], checkout: Path, source: str) -> list[str]:
+def _changes(artifact: Artifact, folder: RunFolder, stamp: dict[str, Any], checkout: Path) -> list[str]:
     """What the same request would find changed now."""
     try:
-        task = make_task(artifact, load_profile(stamp["profile"]), stamp["overrides"], checkout, source)
+        task = make_task(artifact, load_profile(stamp["profile"]), stamp["overrides"], checkout)
     except (Refused, KeyError):  # the parameters, or the profile, have gone since
         return ["parameters"]
     return folder.outdated(stamp, task.key)

@@ -1,0 +1,113 @@
+"""What of the package's source a notebook can reach: the modules that it imports, those that they import, and so on.
+
+Read from the source, nothing is run, so what is imported only on some path counts too. One edge cannot be read there: estimators are found
+by name at run time. `hista_cosine.py` counts where all words of its own name appear in names that the notebook, its parameters or a
+module that it reaches spell out ("hista-cosine" may be put together from "hista" and "-cosine").
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import hista_repro
+
+_PACKAGE = Path(hista_repro.__file__).parent
+_NAME = "hista_repro"
+_BY_NAME = "estimators"
+"""The folder of modules that are found by name."""
+_NAMES = re.compile(r"-?[a-z0-9]+(-[a-z0-9]+)*-?")
+"""Text that may be an estimator's name, or a piece of one."""
+
+
+def reached_files(code: str, texts: Iterable[str] = (), package: Path = _PACKAGE) -> list[Path]:
+    """The files of `package` that decide what `code` computes, given strings from elsewhere (`texts`), sorted.
+
+    Files that are not Python belong to the package folder that they lie in. Raises `SyntaxError` for code that is not Python.
+    """
+    tree = ast.parse(code)
+    modules: set[Path] = set()
+    _add_closure(modules, _imported(tree, package), package)
+    if package / _BY_NAME / "registry.py" in modules:
+        spelled = set(texts).union(_strings(tree), *(_strings(_tree(path)) for path in modules if path.parent.name != _BY_NAME))
+        words = {word for text in spelled if _NAMES.fullmatch(text) for word in text.split("-")}
+        by_name = [
+            path
+            for path in (package / _BY_NAME).glob("[!_]*.py")
+            if "available_estimators" in code or words.issuperset(path.stem.split("_"))
+        ]
+        _add_closure(modules, by_name, package)
+    return sorted(modules | _data_of({path.parent for path in modules}, package))
+
+
+def strings_in(value: Any) -> Iterator[str]:
+    """Every string in a JSON document, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from (key, *strings_in(item))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from strings_in(item)
+
+
+def _add_closure(modules: set[Path], start: Iterable[Path], package: Path) -> None:
+    """Add `start`, and all that they import, to `modules`."""
+    waiting = list(start)
+    while waiting:
+        path = waiting.pop()
+        if path not in modules:
+            modules.add(path)
+            waiting += _imported(_tree(path), package)
+
+
+def _imported(tree: ast.AST, package: Path) -> Iterator[Path]:
+    """The modules of the package that a tree imports anywhere, or names as text, for `python -m`; with the packages around them."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value]
+        for name in names:
+            yield from _files_of(name, package)
+
+
+def _files_of(name: str, package: Path) -> Iterator[Path]:
+    first, *rest = name.split(".")
+    if first != _NAME:
+        return
+    folder = package
+    yield package / "__init__.py"
+    for part in rest:
+        if (folder / f"{part}.py").is_file():
+            yield folder / f"{part}.py"
+        folder = folder / part
+        if not (folder / "__init__.py").is_file():
+            return
+        yield folder / "__init__.py"
+
+
+def _data_of(folders: set[Path], package: Path) -> set[Path]:
+    """The files that are not Python of package folders, with those of folders below that are no packages."""
+    files = (path for path in package.rglob("[!.]*") if path.is_file() and path.suffix not in (".py", ".pyc"))
+    return {path for path in files if next(folder for folder in path.parents if (folder / "__init__.py").is_file()) in folders}
+
+
+def _strings(tree: ast.AST) -> frozenset[str]:
+    return frozenset(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _tree(path: Path) -> ast.Module:
+    info = path.stat()
+    return _parsed(path, info.st_mtime_ns, info.st_size)
+
+
+@cache
+def _parsed(path: Path, changed: int, size: int) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from hista_repro.cli import main
+from hista_repro.errors import Refused
+from hista_repro.planning import cost_of_build, plan, readable_plan
+from hista_repro.planning.pages import scale_page
+from hista_repro.sveb import BuildConfig
+from runner_checkout import Checkout
+
+BUILD = {"model": "tiny", "problems": "arithmetic-steps", "limit": 10, "max_tokens": 64}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    checkout = Checkout(tmp_path / "checkout")
+    declared = 'model: str = ""\nbuilds: list = []'
+    checkout.add("table-01", parameters=declared, sizes={"builds": [BUILD]})
+    checkout.add("table-02", parameters=declared, sizes={"builds": [BUILD, {**BUILD, "seed": 1}]})
+    checkout.add("table-03", parameters=f"{declared}\nrollouts: int = 4\nepochs: int = 2", sizes={"builds": [BUILD]})
+    return checkout
+
+
+def test_what_artifacts_share_is_counted_once(checkout):
+    one = cost_of_build(BuildConfig.from_dict(BUILD))
+    rows = {row["id"]: row for row in plan(**checkout.request)}
+    assert list(rows) == ["table-01", "table-02", "table-03", "all"]
+    assert [row["tokens"] for row in rows.values()] == [one.tokens, 2 * one.tokens, one.tokens, 2 * one.tokens]
+    assert rows["table-01"]["models"] == "tiny" and rows["table-01"]["problems"] == "arithmetic-steps"
+    assert rows["table-01"]["gpu_hours"] < rows["table-03"]["gpu_hours"], "critics are trained"
+    assert rows["table-01"]["command"] == f"hista-repro run table-01 --profile {checkout.profile} --executor local"
+    json.dumps(list(rows.values()), allow_nan=False)
+    assert not checkout.out.parent.exists()
+
+
+def test_overrides_are_planned_with_and_named_in_the_command(checkout):
+    [row, _] = plan(["table-02"], **checkout.request, overrides={"model": "smollm2-135m"})
+    assert row["models"] == "smollm2-135m" and "-p model=smollm2-135m" in row["command"]
+
+
+def test_every_artifact_is_shown_with_what_is_assumed(checkout):
+    text = readable_plan(plan(**checkout.request))
+    assert all(f"{name}\n  models     tiny\n" in text for name in ("table-01", "table-02", "table-03", "all"))
+    assert "assumed" in text and "bounds" in text
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        ({"model": "tiny", "problems": "arithmetic-steps"}, "give it the field 'limit'"),
+        ({"problems": "arithmetic-steps", "limit": 5}, "a build needs the setting 'model'"),
+        ({**BUILD, "model": "no/such-model"}, "no plan can be made for the model 'no/such-model'"),
+    ],
+)
+def test_a_profile_from_which_no_plan_follows_is_refused(checkout, build, message):
+    checkout.sizes["table-01"] = {"builds": [build]}
+    checkout.write()
+    with pytest.raises(Refused, match=message):
+        plan(["table-01"], **checkout.request)
+
+
+@pytest.mark.parametrize("profile", ["smoke", "cpu", "gpu", "paper"])
+def test_the_profiles_that_come_with_the_package_can_be_planned(profile, capsys):
+    assert main(["run", "--profile", profile, "--dry-run"]) == 0
+    assert "\nall\n" in capsys.readouterr().out
+
+
+def test_the_page_on_scale_says_what_the_functions_give():
+    parts = scale_page()
+    assert "| Completion tokens, at most | 2.23 billion | 22.28 billion |" in parts["scale"]
+    assert all(len({line.count("|") for line in parts[name].splitlines()}) == 1 for name in ("scale", "settings"))
