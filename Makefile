@@ -14,11 +14,12 @@ INSTALLED := $(VENV)/.installed
 PIP       := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 HISTA     := $(BIN)/python -m hista_repro
 
-.PHONY: help environment reproduce test test-fast lint bench book serve refresh-notebooks record clean
+.PHONY: help environment reproduce test test-cluster test-fast lint bench book serve refresh-notebooks record clean
 
 help:
 	@echo "make reproduce [PROFILE=smoke|cpu|gpu|paper]   re-measure and render the book to _build/html"
 	@echo "make test                                      everything: lint, fast tests, slow tests"
+	@echo "make test-cluster                              Ray clusters on this machine, and the loss of their nodes"
 	@echo "make bench                                     timings (never part of the tests)"
 	@echo "make serve                                     the rendered book on http://127.0.0.1:8000"
 
@@ -38,12 +39,15 @@ reproduce: environment
 	@echo "open _build/html/index.html"
 
 test: environment lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not cluster"
 	$(HISTA) run --profile smoke --jobs 2
 	HISTA_REPRO_SMOKE_RUN=runs/smoke $(BIN)/python -m pytest -m slow
 
+test-cluster: environment
+	$(BIN)/python -m pytest -m cluster
+
 test-fast: environment
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not cluster"
 
 lint: environment
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from hista_repro.cli import main
 from hista_repro.distributed import hire_on_ray, ray_cluster
 from hista_repro.sveb import BuildConfig, build
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 
 TABLES = ("screening", "problems", "rollouts", "states", "references")
 CONFIG = BuildConfig(

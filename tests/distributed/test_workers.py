@@ -68,7 +68,13 @@ def test_a_worker_does_not_spread_over_nodes(share, room):
     assert share.room([*nodes, {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}]) == room
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "no-such-host.invalid:6379", "auto"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "no-such-host.invalid:6379"),
+        pytest.param("auto", marks=pytest.mark.cluster),  # Ray itself looks for a cluster, minutes long where one was killed before
+    ],
+)
 def test_an_address_where_nothing_answers_is_refused(address, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(Refused, match=rf"no Ray cluster answers at {address} ") as refusal, ray_cluster():
@@ -83,7 +89,7 @@ def test_secrets_are_not_handed_on(monkeypatch):
     assert given["HISTA_REPRO_VERIFIER_URL"] == "http://127.0.0.1:8000" and "a secret" not in given.values()
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 class TestOnRay:
     @pytest.fixture(autouse=True)
     def _in_its_folder(self, cluster, tmp_path, monkeypatch):

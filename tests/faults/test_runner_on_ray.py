@@ -68,14 +68,14 @@ def assert_the_results_are_those_of_a_local_run(checkout):
     assert checkout.results() == made and "results/table-02.json" in made
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_notebooks_on_two_nodes(checkout, cluster):
     assert checkout.states(executor="ray", jobs=2) == {"table-01": "done", "table-02": "done"}
     assert checkout.stamp("table-01")["attempts"] == 1
     assert_the_results_are_those_of_a_local_run(checkout)
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.parametrize("lost", ["worker", "node"])
 def test_what_is_lost_is_made_elsewhere(checkout, cluster, tmp_path, lost):
     (tmp_path / "fault").write_text("hang")
@@ -101,7 +101,7 @@ def test_what_is_lost_is_made_elsewhere(checkout, cluster, tmp_path, lost):
     assert_the_results_are_those_of_a_local_run(checkout)
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_runner_that_is_stopped_leaves_nothing_running(checkout, cluster, tmp_path, number):
     (tmp_path / "fault").write_text("hang")
