@@ -41,7 +41,7 @@ reproduce: environment
 test: environment lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not cluster"
 	$(HISTA) run --profile smoke --jobs 2
-	HISTA_REPRO_SMOKE_RUN=runs/smoke $(BIN)/python -m pytest -m slow
+	HISTA_REPRO_SMOKE_RUN=runs/smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m slow
 
 test-cluster: environment
 	$(BIN)/python -m pytest -m cluster
