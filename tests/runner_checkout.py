@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import nbformat
+import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hista_repro.artifacts.registry import Artifact
@@ -31,6 +32,11 @@ if fault == "raise":
 if fault == "die":
     os.kill(os.getpid(), signal.SIGKILL)"""
 """A cell that does what the file named in TEST_FAULT says, and shows that it was reached."""
+
+
+def is_fork_server(process: psutil.Process) -> bool:
+    """Whether a process forks those that execute notebooks, or is one of these, which keep its command line."""
+    return any("multiprocessing.forkserver" in argument for argument in process.cmdline())
 
 
 @dataclass

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from hista_repro.errors import Refused
-from runner_checkout import FAULT, Checkout
+from runner_checkout import FAULT, Checkout, is_fork_server
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +52,14 @@ def all_gone(processes):
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
+def child_and_kernel(runner):
+    """The process that executes the notebook, and its kernel: forks of the fork server that the runner started, hence named like it."""
+    [server] = [process for process in psutil.Process(runner.pid).children() if is_fork_server(process)]
+    [child] = server.children()
+    [kernel] = child.children()
+    return child, kernel
+
+
 def assert_that_running_again_finishes(checkout, tmp_path):
     """With the fault gone, a plain run makes what is missing, and everything is as if nothing had happened."""
     (tmp_path / "fault").unlink()
@@ -82,7 +90,7 @@ def test_ctrl_c(checkout, hanging, tmp_path):
     assert runner.returncode == 1
     assert json.loads(out) == {"table-01": "done", "table-02": "interrupted", "table-03": "not run"}
     assert "table-02: interrupted after" in err and "Traceback" not in err
-    assert all_gone(below)
+    wait_until(lambda: all_gone(below))
     assert checkout.reported() == ["done", "interrupted", "not run"]
     assert not (checkout.out / ".staging").exists()
     assert_that_running_again_finishes(checkout, tmp_path)
@@ -95,13 +103,13 @@ def test_other_signals_that_end_a_run(checkout, hanging, number):
     runner.send_signal(number)
     out, _ = runner.communicate(timeout=PATIENCE_SECONDS)
     assert (runner.returncode, json.loads(out)) == (1, {"table-02": "interrupted"})
-    assert all_gone(below)
+    wait_until(lambda: all_gone(below))
     assert checkout.reported() == ["not run", "interrupted", "not run"]
 
 
 def test_sigkill_of_the_kernel(checkout, hanging, tmp_path):
-    runner, below = hanging
-    kernel = next(process for process in below if "ipykernel_launcher" in process.cmdline())
+    runner, _ = hanging
+    _, kernel = child_and_kernel(runner)
     kernel.kill()
     out, err = runner.communicate(timeout=PATIENCE_SECONDS)
     assert json.loads(out) == {"table-01": "done", "table-02": "failed", "table-03": "done"}
@@ -113,7 +121,7 @@ def test_sigkill_of_the_kernel(checkout, hanging, tmp_path):
 @ONLY_THE_HANGING_ONE
 def test_sigkill_of_the_process_between_runner_and_kernel(checkout, hanging):
     runner, below = hanging
-    child = next(process for process in below if "hista_repro.runner.child" in process.cmdline())
+    child, _ = child_and_kernel(runner)
     child.kill()
     out, _ = runner.communicate(timeout=PATIENCE_SECONDS)
     assert json.loads(out) == {"table-02": "failed"}
@@ -131,7 +139,8 @@ def test_a_second_runner_on_the_same_folder_is_refused(checkout, hanging):
 @ONLY_THE_HANGING_ONE
 def test_an_interrupt_of_the_process_between_runner_and_kernel_alone_is_ignored(checkout, hanging):
     runner, below = hanging
-    next(process for process in below if "hista_repro.runner.child" in process.cmdline()).send_signal(signal.SIGINT)
+    child, _ = child_and_kernel(runner)
+    child.send_signal(signal.SIGINT)
     time.sleep(1)
     assert runner.poll() is None and not all_gone(below)
     assert checkout.reported() == ["not run", "running", "not run"]

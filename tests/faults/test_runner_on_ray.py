@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from hista_repro.errors import Refused
-from runner_checkout import FAULT, Checkout
+from runner_checkout import FAULT, Checkout, is_fork_server
 
 PATIENCE_SECONDS = 120
 
@@ -53,7 +53,7 @@ def outcome_in(out):
 def executing():
     """The Ray worker that executes a notebook, and what runs below it."""
     for process in psutil.Process().children(recursive=True):
-        if any("hista_repro.runner.child" in child.cmdline() for child in process.children()):
+        if any(is_fork_server(child) for child in process.children()):
             return process, process.children(recursive=True)
     return None
 

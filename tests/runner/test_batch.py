@@ -67,18 +67,18 @@ def test_a_notebook_runs_with_its_parameters_in_this_python(checkout, capfd):
 
 
 @pytest.mark.slow
-def test_the_same_run_twice_leaves_the_same_files_with_progress_shown_outside_the_notebook(checkout, capfd):
+def test_the_same_run_twice_leaves_the_same_files_with_progress_shown_outside_the_notebook(checkout):
     count = "for _ in progress.progress(range(2), 'counting'): pass"
     checkout.add("table-01", f"from hista_repro import progress\nprogress.SECONDS_BETWEEN_LINES = 0\n{count}")
     checkout.add("table-02", "import sys\nfrom tqdm import tqdm\nprint('a warning', file=sys.stderr)\n_ = list(tqdm(range(3)))")
-    assert set(checkout.states(jobs=2).values()) == {"done"}
+    out, said = checkout.start().communicate()
+    assert set(json.loads(out).values()) == {"done"}
     first = checkout.results()
-    assert set(checkout.states(jobs=1, force=True).values()) == {"done"}
+    assert set(checkout.states(jobs=2, force=True).values()) == {"done"}
     assert checkout.results() == first
 
     counted, warned = (json.loads(first[f"notebooks/table-0{number}.ipynb"])["cells"][-1]["outputs"] for number in (1, 2))
     assert counted == [] and [output["text"] for output in warned] == [["a warning\n"]]
-    said = capfd.readouterr().err
     assert "  table-01: counting: 2 of 2 steps (100%)" in said and "a warning" in said
 
 

@@ -1,38 +1,45 @@
-"""The process that executes one notebook: `python -m hista_repro.runner.child`, its job as one line of JSON on standard input.
+"""The process that executes one notebook, with the kernel that it forks.
 
-Standard input stays open for as long as the runner lives. When it closes, however the runner ended, this process ends itself and its
-kernel, so that no orphan goes on writing. It exits with 0 if papermill was content, with 1 otherwise, with the reason in the file `error`.
+It ends itself and its kernel when the runner is gone, however the runner ended, so that no orphan goes on writing. It exits with 0 if
+papermill was content, with 1 otherwise, with the reason in the file `error`.
 """
 
-import json
 import os
 import signal
 import sys
-import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from papermill import execute_notebook
 from traitlets.config import Config
 
 from hista_repro.runner.processes import kill_tree
+from hista_repro.runner.warm import end_with_parent, fork_kernel
 
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})
 """Other users of the machine can listen to the kernel's sockets; they shall hear nothing."""
 
 
-def main() -> int:
+def execute_notebook(job: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    """Execute the notebook at `job["notebook"]` into `job["executed"]`, with `job["parameters"]`."""
+    os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whether to stop is the runner's to decide
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    os.dup2(2, 1)  # nothing but one JSON document may appear on the runner's standard output
+    os.environ.clear()
+    os.environ.update(environment)
+    fork_kernel()
+    end_with_parent(lambda: kill_tree(os.getpid()))
     with ThreadPoolExecutor(1) as pool:  # outside the main thread, nbclient cannot replace what was decided about signals
-        return pool.submit(_execute, job).result()
+        code = pool.submit(_execute, job).result()
+    sys.exit(code)
 
 
-def _execute(job: dict[str, Any]) -> int:
+def _execute(job: Mapping[str, Any]) -> int:
+    import papermill  # here, since the runner's own process imports this module and never needs it
+
     try:
-        execute_notebook(
+        papermill.execute_notebook(
             _unformatted(job["notebook"]),
             _unformatted(job["executed"]),
             parameters=job["parameters"],
@@ -49,16 +56,6 @@ def _execute(job: dict[str, Any]) -> int:
     return 0
 
 
-def _end_with_the_runner() -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    kill_tree(os.getpid())
-
-
 def _unformatted(path: str) -> str:
     """papermill takes a path for a format string."""
     return path.replace("{", "{{").replace("}", "}}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,10 @@
 """Executing one notebook in a process of its own: environment, progress, time-out, and its end."""
 
-import json
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +14,10 @@ from tqdm import tqdm
 
 from hista_repro.files import write_json
 from hista_repro.progress import PROGRESS_FILE
+from hista_repro.runner.child import execute_notebook
 from hista_repro.runner.notebooks import read_notebook, without_injection, write_notebook
 from hista_repro.runner.processes import kill_tree
+from hista_repro.runner.warm import PROVISIONER
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -74,16 +74,10 @@ def execute(job: Job, stop: Stop) -> Execution:
     write_notebook(job.source, without_injection(read_notebook(job.notebook)))
     _write_kernel(job.staging)
     shown = Progress(job)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hista_repro.runner.child"],
-        stdin=subprocess.PIPE,
-        stdout=2,  # nothing but one JSON document may appear on this process's own standard output
-        env=_environment(job),
-        start_new_session=True,
-    )
+    process = multiprocessing.get_context("forkserver").Process(target=execute_notebook, args=(_orders(job), _environment(job)))
+    process.start()
     try:
-        _send(process, job)
-        while process.poll() is None:
+        while process.exitcode is None:
             seconds = time.monotonic() - begin
             if stop.requested:
                 return Execution("interrupted", seconds)
@@ -92,41 +86,40 @@ def execute(job: Job, stop: Stop) -> Execution:
             shown.update()
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         shown.update()
-        return _ended(process, job, time.monotonic() - begin)
+        return _ended(process.exitcode, job, time.monotonic() - begin)
     finally:
-        if process.poll() is None:
+        if process.exitcode != 0:
             kill_tree(process.pid)
-            process.wait()
-        process.stdin.close()
+        process.join()
+        process.close()
 
 
-def _ended(process: subprocess.Popen, job: Job, seconds: float) -> Execution:
-    if process.returncode == 0:
+def _ended(status: int, job: Job, seconds: float) -> Execution:
+    if status == 0:
         return Execution("ended", seconds)
     reason = job.staging / "error"
-    error = reason.read_text(encoding="utf-8").strip() if reason.exists() else f"its process ended with status {process.returncode}"
+    error = reason.read_text(encoding="utf-8").strip() if reason.exists() else f"its process ended with status {status}"
     return Execution("failed", seconds, error.partition("\n")[0])
 
 
-def _send(process: subprocess.Popen, job: Job) -> None:
-    line = {
+def _orders(job: Job) -> dict[str, Any]:
+    return {
         "notebook": str(job.source),
         "executed": str(job.executed),
         "parameters": job.parameters,
         "error": str(job.staging / "error"),
     }
-    with suppress(BrokenPipeError):  # it ended already; its status tells
-        process.stdin.write(json.dumps(line).encode() + b"\n")
-        process.stdin.flush()
 
 
 def _write_kernel(staging: Path) -> None:
     """A kernel named python3 that is this very Python, whatever kernels the user has installed under that name."""
-    write_json(staging / "jupyter" / "kernels" / "python3" / "kernel.json", get_kernel_dict())
+    kernel = get_kernel_dict()
+    kernel["metadata"] |= {"kernel_provisioner": {"provisioner_name": PROVISIONER}}
+    write_json(staging / "jupyter" / "kernels" / "python3" / "kernel.json", kernel)
 
 
 def _environment(job: Job) -> dict[str, str]:
-    """The environment of the notebook: where to write, no configuration of the user's, and bars in the progress file only."""
+    """The environment of the notebook: where to write, and no configuration of the user's."""
     return os.environ | {
         "HISTA_REPRO_OUT": str(job.out),
         "HISTA_REPRO_RECORDS": str(job.records),
@@ -136,10 +129,6 @@ def _environment(job: Job) -> dict[str, str]:
         "JUPYTER_RUNTIME_DIR": str(job.staging / "jupyter" / "runtime"),
         "JUPYTER_NO_CONFIG": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "PYTHONHASHSEED": "0",
-        "TQDM_DISABLE": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
 
 

@@ -11,6 +11,7 @@ from hista_repro.distributed import Resources, ray_cluster
 from hista_repro.errors import Refused, did_you_mean
 from hista_repro.runner.execution import Execution, Job, Stop, execute
 from hista_repro.runner.on_ray import execute_on_ray, make_records
+from hista_repro.runner.warm import warm_processes
 
 EXECUTORS = ("local", "ray")
 
@@ -35,7 +36,8 @@ def open_executor(name: str, gpus: float) -> Iterator[Executor]:
     if name not in EXECUTORS:
         raise Refused(f"unknown executor {name!r}; {did_you_mean(name, EXECUTORS)}")
     if name == "local":
-        yield Executor(execute)
+        with warm_processes():
+            yield Executor(execute)
         return
     share = Resources(gpus=gpus)
     with ray_cluster():

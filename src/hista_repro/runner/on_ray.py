@@ -14,6 +14,7 @@ from tqdm import tqdm
 from hista_repro.distributed import Resources, hire_on_ray
 from hista_repro.distributed.workers import LOSSES_OF_ONE_UNIT
 from hista_repro.runner.execution import Execution, Job, Progress, Stop, execute
+from hista_repro.runner.warm import warm_processes
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_CLEAR_UP = 10.0
@@ -63,4 +64,5 @@ def make_records(builds: Sequence[Mapping[str, Any]], records: Path, stop: Stop,
 def _execute_there(job: Job, folder: str) -> Execution:
     with suppress(FileNotFoundError):
         os.chdir(folder)
-    return execute(job, Stop())
+    with warm_processes():
+        return execute(job, Stop())
