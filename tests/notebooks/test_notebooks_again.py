@@ -12,6 +12,7 @@ from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.runner import run
 from hista_repro.runner.notebooks import failure_of
 from hista_repro.runner.plan import records_home
+from hista_repro.runner.warm import write_kernel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -39,10 +40,12 @@ def test_the_run_left_a_whole_notebook_with_its_result_and_figures(smoke_run, ar
 
 
 def test_a_second_execution_shows_the_same(smoke_run, tmp_path):
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-cell-timeout=300"]
     command += ["-n", "2", "--dist", "loadfile"]
     command += ["--nbval-sanitize-with", str(Path(__file__).with_name("nbval_sanitize.cfg")), str(smoke_run / "notebooks")]
+    write_kernel(tmp_path / "jupyter")
     environment = {
+        "JUPYTER_PATH": str(tmp_path / "jupyter"),
         "HISTA_REPRO_OUT": str(tmp_path / "out"),
         "HISTA_REPRO_RECORDS": str(records_home(CHECKOUT)),
         "HISTA_REPRO_PROGRESS_FILE": str(tmp_path / "progress"),

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ipykernel.kernelspec import get_kernel_dict
 from tqdm import tqdm
 
-from hista_repro.files import write_json
 from hista_repro.progress import PROGRESS_FILE
 from hista_repro.runner.child import execute_notebook
 from hista_repro.runner.notebooks import read_notebook, without_injection, write_notebook
 from hista_repro.runner.processes import kill_tree
-from hista_repro.runner.warm import PROVISIONER
+from hista_repro.runner.warm import write_kernel
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -72,7 +70,7 @@ def execute(job: Job, stop: Stop) -> Execution:
     shutil.rmtree(job.staging, ignore_errors=True)
     job.out.mkdir(parents=True)
     write_notebook(job.source, without_injection(read_notebook(job.notebook)))
-    _write_kernel(job.staging)
+    write_kernel(job.staging / "jupyter")
     shown = Progress(job)
     process = multiprocessing.get_context("forkserver").Process(target=execute_notebook, args=(_orders(job), _environment(job)))
     process.start()
@@ -109,13 +107,6 @@ def _orders(job: Job) -> dict[str, Any]:
         "parameters": job.parameters,
         "error": str(job.staging / "error"),
     }
-
-
-def _write_kernel(staging: Path) -> None:
-    """A kernel named python3 that is this very Python, whatever kernels the user has installed under that name."""
-    kernel = get_kernel_dict()
-    kernel["metadata"] |= {"kernel_provisioner": {"provisioner_name": PROVISIONER}}
-    write_json(staging / "jupyter" / "kernels" / "python3" / "kernel.json", kernel)
 
 
 def _environment(job: Job) -> dict[str, str]:

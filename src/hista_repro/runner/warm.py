@@ -14,11 +14,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
-PROVISIONER = "hista-repro-warm"
-"""The name of `WarmProvisioner` in kernel specifications."""
+from hista_repro.files import write_json
+
+_PROVISIONER = "hista-repro-warm"
+"""The name of `WarmProvisioner` among the entry points of the package."""
 _LIBRARIES = ["papermill", "ipykernel.kernelapp", "myst_nb", "pandas", "scipy.stats", "seaborn", "torch", "transformers.modeling_utils"]
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -43,6 +46,16 @@ def warm_processes() -> Iterator[None]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
+
+
+def write_kernel(jupyter: Path) -> None:
+    """Make python3, for programs with `jupyter` as their JUPYTER_PATH, this very Python with the libraries of notebooks loaded.
+
+    Whatever kernels the user has installed under that name.
+    """
+    kernel = get_kernel_dict()
+    kernel["metadata"] |= {"kernel_provisioner": {"provisioner_name": _PROVISIONER}}
+    write_json(jupyter / "kernels" / "python3" / "kernel.json", kernel)
 
 
 def end_with_parent(end: Any) -> None:
