@@ -1,0 +1,46 @@
+"""What was measured at one size, held against what is recorded at another: the same differences, within their intervals."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hista_repro.artifacts.registry import ARTIFACTS
+from hista_repro.files import read_json
+from hista_repro.runner import PROFILES
+
+ROOT = Path(__file__).parents[2]
+CPU = [folder for folder in (ROOT / "runs" / "cpu", ROOT / "results" / "cpu") if (folder / "results").is_dir()]
+RECORDED = [folder for profile in PROFILES[PROFILES.index("cpu") :] if (folder := ROOT / "results" / profile).is_dir()]
+PAIRS = [(small, large) for small in CPU for large in RECORDED if small != large]
+NUMBER = r"([+−]?\d+\.\d+)"
+
+
+def intervals_in(folder: Path) -> dict[tuple[str, str, str], tuple[float, float]]:
+    """The intervals of the findings of a run folder, by artifact, claim and setting."""
+    found = {}
+    for artifact in ARTIFACTS:
+        path = folder / "results" / f"{artifact}.json"
+        for finding in read_json(path)["verdict"]["findings"] if path.exists() else ():
+            if interval := re.search(rf"\[{NUMBER}, {NUMBER}\]", finding["ours"]):
+                low, high = (float(text.replace("−", "-")) for text in interval.groups())
+                found[artifact, finding["claim"], finding["setting"]] = (low, high)
+    return found
+
+
+@pytest.mark.skipif(not PAIRS, reason="there are no two runs to compare: make reproduce")
+@pytest.mark.parametrize(("small", "large"), PAIRS, ids=lambda folder: "-".join(folder.parts[-2:]))
+def test_intervals_of_two_sizes_overlap(small, large):
+    ours, theirs = intervals_in(small), intervals_in(large)
+    both = ours.keys() & theirs.keys()
+    assert both
+    apart = {key: (ours[key], theirs[key]) for key in both if ours[key][1] < theirs[key][0] or theirs[key][1] < ours[key][0]}
+    assert apart == {}
+
+
+@pytest.mark.skipif(not RECORDED, reason="nothing is recorded")
+@pytest.mark.parametrize("folder", RECORDED, ids=lambda folder: folder.name)
+def test_records_come_from_a_commit(folder):
+    for path in sorted((folder / "status").glob("*.json")):
+        stamp = read_json(path)
+        assert stamp["status"] == "done" and stamp["commit"] and not stamp["dirty"], path.name
