@@ -1,7 +1,7 @@
 """The process that executes one notebook, with the kernel that it forks.
 
 It ends itself and its kernel when the runner is gone, however the runner ended, so that no orphan goes on writing. It exits with 0 if
-papermill was content, with 1 otherwise, with the reason in the file `error`.
+papermill was content, and with 1 otherwise.
 """
 
 import os
@@ -21,8 +21,8 @@ _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})
 """Other users of the machine can listen to the kernel's sockets; they shall hear nothing."""
 
 
-def execute_notebook(job: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-    """Execute the notebook at `job["notebook"]` into `job["executed"]`, with `job["parameters"]`."""
+def execute_notebook(notebook: Path, executed: Path, parameters: dict[str, Any], error: Path, environment: Mapping[str, str]) -> None:
+    """Be the process that executes `notebook` with `parameters` into the file `executed`, and writes what went wrong to `error`."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whether to stop is the runner's to decide
     os.dup2(2, 1)  # nothing but one JSON document may appear on the runner's standard output
@@ -31,18 +31,20 @@ def execute_notebook(job: Mapping[str, Any], environment: Mapping[str, str]) -> 
     fork_kernel()
     end_with_parent(lambda: kill_tree(os.getpid()))
     with ThreadPoolExecutor(1) as pool:  # outside the main thread, nbclient cannot replace what was decided about signals
-        code = pool.submit(_execute, job).result()
-    sys.exit(code)
+        reason = pool.submit(_reason_not_executed, notebook, executed, parameters).result()
+    if reason is not None:
+        error.write_text(reason, encoding="utf-8")
+        sys.exit(1)
 
 
-def _execute(job: Mapping[str, Any]) -> int:
+def _reason_not_executed(notebook: Path, executed: Path, parameters: dict[str, Any]) -> str | None:
     import papermill  # here, since the runner's own process imports this module and never needs it
 
     try:
         papermill.execute_notebook(
-            _unformatted(job["notebook"]),
-            _unformatted(job["executed"]),
-            parameters=job["parameters"],
+            _unformatted(notebook),
+            _unformatted(executed),
+            parameters=parameters,
             kernel_name="python3",
             language="python",
             progress_bar=False,
@@ -51,11 +53,10 @@ def _execute(job: Mapping[str, Any]) -> int:
             config=_ENCRYPTED,
         )
     except Exception as error:
-        Path(job["error"]).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
-        return 1
-    return 0
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
-def _unformatted(path: str) -> str:
+def _unformatted(path: Path) -> str:
     """papermill takes a path for a format string."""
-    return path.replace("{", "{{").replace("}", "}}")
+    return str(path).replace("{", "{{").replace("}", "}}")

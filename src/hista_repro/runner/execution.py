@@ -52,6 +52,11 @@ class Job:
     def executed(self) -> Path:
         return self.staging / "executed.ipynb"
 
+    @property
+    def error(self) -> Path:
+        """Says why papermill was not content."""
+        return self.staging / "error"
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -72,7 +77,8 @@ def execute(job: Job, stop: Stop) -> Execution:
     write_notebook(job.source, without_injection(read_notebook(job.notebook)))
     write_kernel(job.staging / "jupyter")
     shown = Progress(job)
-    process = multiprocessing.get_context("forkserver").Process(target=execute_notebook, args=(_orders(job), _environment(job)))
+    asked = (job.source, job.executed, job.parameters, job.error, _environment(job))
+    process = multiprocessing.get_context("forkserver").Process(target=execute_notebook, args=asked)
     process.start()
     try:
         while process.exitcode is None:
@@ -95,18 +101,8 @@ def execute(job: Job, stop: Stop) -> Execution:
 def _ended(status: int, job: Job, seconds: float) -> Execution:
     if status == 0:
         return Execution("ended", seconds)
-    reason = job.staging / "error"
-    error = reason.read_text(encoding="utf-8").strip() if reason.exists() else f"its process ended with status {status}"
+    error = job.error.read_text(encoding="utf-8").strip() if job.error.exists() else f"its process ended with status {status}"
     return Execution("failed", seconds, error.partition("\n")[0])
-
-
-def _orders(job: Job) -> dict[str, Any]:
-    return {
-        "notebook": str(job.source),
-        "executed": str(job.executed),
-        "parameters": job.parameters,
-        "error": str(job.staging / "error"),
-    }
 
 
 def _environment(job: Job) -> dict[str, str]:

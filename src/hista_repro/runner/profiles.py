@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hista_repro.errors import Refused, did_you_mean
+from hista_repro.profiles import PROFILES
 from hista_repro.yaml12 import load_yaml
-
-PROFILES = ("smoke", "cpu", "night", "gpu", "paper")
-"""The profiles that come with the package, from the smallest to the largest."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def load_profile(profile: str) -> Profile:
     Raises `Refused` for an unknown name, a file that is not YAML, and a field that is missing, unknown or of the wrong type.
     """
     if profile in PROFILES:
-        text = (files("hista_repro") / "profiles" / f"{profile}.yaml").read_text(encoding="utf-8")
+        text = (files("hista_repro.profiles") / f"{profile}.yaml").read_text(encoding="utf-8")
     elif profile.endswith((".yaml", ".yml")):
         text = _read(Path(profile))
     else:
