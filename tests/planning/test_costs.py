@@ -9,25 +9,12 @@ from hista_repro.sveb import BuildConfig, build
 FLAT = Assumptions(peak_flops=1e12, sampling_utilisation=0.5, training_utilisation=1.0, memory_bytes=24e9)
 
 
-@pytest.mark.parametrize(
-    ("model", "parameters"),
-    [("Qwen/Qwen2.5-0.5B", 0.49e9), ("Qwen/Qwen2.5-3B-Instruct", 3.09e9), ("Qwen/Qwen2.5-14B", 14.77e9)],
-)
-def test_shapes_have_the_parameters_that_their_model_cards_state(model, parameters):
-    assert shape_of(model).parameters == pytest.approx(parameters, rel=0.01)
-
-
 def test_bytes_and_arithmetic_of_a_token():
     shape = shape_of("Qwen/Qwen2.5-14B")
     assert shape.hidden_bytes_per_token == 2 * 5120
     assert shape.cache_bytes_per_token == 2 * 48 * 8 * 128 * 2  # keys and values, layers, heads, their size, bytes
     assert shape.flops_per_token(0) == 2 * (shape.parameters - 152064 * 5120)
     assert shape.flops_per_token(10) - shape.flops_per_token(0) == 4 * 48 * 5120 * 10
-
-
-def test_a_model_that_is_not_known_is_refused_without_asking_the_hub():
-    with pytest.raises(Refused, match=r"no plan can be made for the model 'Qwen/Qwen2\.5-15B', .* did you mean 'Qwen/Qwen2\.5-1\.5B'"):
-        shape_of("Qwen/Qwen2.5-15B")
 
 
 def test_a_build_by_hand():

@@ -6,10 +6,16 @@ from hista_repro.cli import main
 from hista_repro.errors import Refused
 from hista_repro.planning import cost_of_build, plan, readable_plan
 from hista_repro.planning.pages import scale_page
+from hista_repro.profiles import PROFILES
 from hista_repro.sveb import BuildConfig
 from runner_checkout import Checkout
 
 BUILD = {"model": "tiny", "problems": "arithmetic-steps", "limit": 10, "max_tokens": 64}
+
+
+TRAINING = {"limit": 16, "prompts": 4, "group_size": 4, "steps": 2, "validation_problems": 8, "validate_every": 2}
+ARMS = {"arms": {"DAPO": "none", "DAPO + Hista": "hista"}, "seeds": [0, 1], "settings": TRAINING}
+ROWS = {"rows": [{"row": "before training", "model": "tiny"}, {"row": "DAPO", "run": "none"}], "training": {**TRAINING, "seed": 0}}
 
 
 @pytest.fixture
@@ -32,6 +38,38 @@ def test_what_artifacts_share_is_counted_once(checkout):
     assert rows["table-01"]["command"] == f"hista-repro run table-01 --profile {checkout.profile} --executor local"
     json.dumps(list(rows.values()), allow_nan=False)
     assert not checkout.out.parent.exists()
+
+
+@pytest.fixture
+def training(checkout):
+    arms = 'config: str = "tiny.yaml"\narms: dict = {}\nseeds: list = []\nsettings: dict = {}'
+    rows = 'config: str = "tiny.yaml"\nmodel: str = ""\nrows: list = []\nbenchmarks: list = []\nsettings: dict = {}\ntraining: dict = {}'
+    checkout.add("figure-01", parameters=arms, sizes=ARMS)
+    checkout.add("table-14", parameters=arms, sizes=ARMS)
+    checkout.add("table-05", parameters=rows, sizes={**ROWS, "benchmarks": ["tiny-held-out", "scieval"]})
+    return checkout
+
+
+def test_training_and_evaluations_are_counted(training):
+    figure, table, asking, everything = plan(["figure-01", "table-14", "table-05"], **training.request)
+    run = 2 * 4 * 4 + 2 * 8  # steps, prompts, rollouts; validated before and after
+    assert (figure["training_runs"], figure["rollouts"], figure["tokens"]) == (4, 4 * run, 4 * run * 104)
+    assert {**table, "id": "", "command": ""} == {**figure, "id": "", "command": ""}
+    assert (asking["training_runs"], asking["evaluations"], asking["rollouts"]) == (1, 2, run + 2 * 300)
+    assert asking["unknown"] == ["answers to SciEval, whose number of questions is not known"]
+    assert (everything["training_runs"], everything["evaluations"], everything["rollouts"]) == (4, 2, 4 * run + 2 * 300)
+    assert everything["gpu_hours"] < figure["gpu_hours"] + asking["gpu_hours"]
+    text = readable_plan([asking])
+    assert "makes      training runs: 1, evaluations: 2\n" in text and "unknown    answers to SciEval" in text
+
+
+def test_what_is_trained_beforehand_is_shown_as_commands(training):
+    training.sizes["figure-01"] = {**ARMS, "arms": {"DAPO": "runs/arms/none-{seed}"}}
+    training.write()
+    [row, everything] = plan(["figure-01"], **training.request)
+    commands = [f"hista-repro train tiny.yaml run=none seed={seed} out=runs/arms/none-{seed}" for seed in (0, 1)]
+    assert row["before"] == everything["before"] == commands
+    assert f"  before     {commands[0]}\n             {commands[1]}\n  command " in readable_plan([row])
 
 
 def test_overrides_are_planned_with_and_named_in_the_command(checkout):
@@ -60,10 +98,11 @@ def test_a_profile_from_which_no_plan_follows_is_refused(checkout, build, messag
         plan(["table-01"], **checkout.request)
 
 
-@pytest.mark.parametrize("profile", ["smoke", "cpu", "night", "gpu", "paper"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_the_profiles_that_come_with_the_package_can_be_planned(profile, capsys):
     assert main(["run", "--profile", profile, "--dry-run"]) == 0
-    assert "\nall\n" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "\nall\n" in shown and " 0 rollouts" not in shown
 
 
 def test_the_page_on_scale_says_what_the_functions_give():

@@ -35,6 +35,7 @@ class Benchmark:
     """None for the built-in suites."""
     rows: str = ""
     local: str = ""
+    questions: int | None = None
     authors: str = ""
 
     def __post_init__(self) -> None:

@@ -1,9 +1,11 @@
-"""What builds and training cost. Every figure is a bound: all candidates are kept, and every completion uses its whole length limit.
+"""What builds cost, and what all costs are made of. Every figure is a bound: all candidates of a build are kept, and every completion
+uses its whole length limit.
 
 `Assumptions` holds what is not known before it is measured; `measured_share` says how much of the bound a finished build used.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 from pathlib import Path
 
 from hista_repro.errors import Refused
@@ -13,6 +15,8 @@ from hista_repro.sveb.records import read_manifest, read_table
 
 BYTES_PER_STORED_TOKEN = 4 + 4 + 4
 """Of a rollout in a build: its id, where it ends in the text (both int32), and about four characters of text; before compression."""
+GRADIENT_PASSES = 3
+"""Forward, and twice as much backward."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +39,31 @@ class Assumptions:
         return tokens * shape.flops_per_token(context) / (self.peak_flops * self.sampling_utilisation) / 3600
 
     def reading_hours(self, shape: ModelShape, tokens: float, context: float, passes: float = 1) -> float:
-        """GPU-hours to read `tokens`; a gradient takes three passes, forward and twice as much backward."""
+        """GPU-hours to read `tokens`; a gradient takes `GRADIENT_PASSES`."""
         return passes * tokens * shape.flops_per_token(context) / (self.peak_flops * self.training_utilisation) / 3600
 
 
 @dataclass(frozen=True)
-class BuildCost:
-    """At most so much for one SVEB build."""
+class Cost:
+    """At most so much for one build, training run or evaluation, or for several."""
 
-    rollouts: int
-    """Completions from the prompt: screening, group, and the independent pool where there is one."""
-    continuations: int
-    """Completions from states: references and draws."""
-    tokens: int
+    rollouts: int = 0
+    """Completions from the prompt. Of a build: screening, group, and the independent pool where there is one."""
+    continuations: int = 0
+    """Completions from states. Of a build: references and draws."""
+    tokens: int = 0
     """Newly written ones. A continuation writes what its state leaves, half of the limit on average."""
-    gpu_hours: float
-    disk_bytes: int
-    """The files of the build, without the model."""
+    gpu_hours: float = 0.0
+    disk_bytes: int = 0
+    """The files that are left, without the model at the start."""
+    unknown: tuple[str, ...] = ()
+    """What else there is, and could not be counted."""
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*map(add, astuple(self), astuple(other)))
 
 
-def cost_of_build(config: BuildConfig, assumed: Assumptions | None = None) -> BuildCost:
+def cost_of_build(config: BuildConfig, assumed: Assumptions | None = None) -> Cost:
     """The bound for a build; raises `Refused` where the configuration does not bound it."""
     if config.limit is None:
         raise Refused(f"no plan can be made for a build of {config.problems} without a limit on its problems; give it the field 'limit'")
@@ -65,7 +74,7 @@ def cost_of_build(config: BuildConfig, assumed: Assumptions | None = None) -> Bu
     continuations = config.limit * config.states * (config.references + config.draws)
     tokens = rollouts * config.max_tokens + continuations * config.max_tokens // 2
     hours = assumed.sampling_hours(shape, tokens, config.max_tokens / 2)
-    return BuildCost(rollouts, continuations, tokens, hours, rollouts * config.max_tokens * BYTES_PER_STORED_TOKEN)
+    return Cost(rollouts, continuations, tokens, hours, rollouts * config.max_tokens * BYTES_PER_STORED_TOKEN)
 
 
 def reading_hours(config: BuildConfig, passes: float, rollouts: int | None = None, assumed: Assumptions | None = None) -> float:

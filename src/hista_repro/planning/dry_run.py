@@ -1,21 +1,25 @@
 """`hista-repro run --dry-run`: what each artifact of a profile would take, without beginning it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from hista_repro.artifacts.registry import ARTIFACTS, Artifact
+from hista_repro.benchmarks import EvaluationConfig
 from hista_repro.checkout import find_checkout
 from hista_repro.errors import Refused
-from hista_repro.planning.costs import Assumptions, cost_of_build, reading_hours
+from hista_repro.planning.costs import GRADIENT_PASSES, Assumptions, Cost, cost_of_build, reading_hours
+from hista_repro.planning.evaluations import cost_of_evaluation
 from hista_repro.planning.shapes import shape_of
+from hista_repro.planning.training import cost_of_training
+from hista_repro.planning.work import evaluations_of, runs_of
 from hista_repro.runner.plan import Task, builds_of, choose, make_task
 from hista_repro.runner.profiles import load_profile
 from hista_repro.sveb.config import BuildConfig
 
 CRITICS = 4
 """PPO-1 and PPO-N, of two kinds each; all that the pages about critics train, whichever of them a page shows."""
-_GRADIENT_PASSES = 3
 
 
 def plan(
@@ -28,10 +32,13 @@ def plan(
     artifacts: Mapping[str, Artifact] = ARTIFACTS,
     assumed: Assumptions | None = None,
 ) -> list[dict[str, Any]]:
-    """One row for each artifact: `id`, `models`, `problems`, `rollouts`, `continuations`, `tokens`, `gpu_hours`, `disk_gb`, `command`.
+    """One row for each artifact: `id`, `models`, `problems`, `builds`, `training_runs`, `evaluations`, `rollouts`, `continuations`,
+    `tokens`, `gpu_hours`, `disk_gb`, `unknown` (what could not be counted), `before` (the commands that train what the notebook only
+    reads) and `command`.
 
-    The last row, `all`, counts what artifacts share once, and the models. Amounts are bounds (see `planning.costs`). Raises `Refused`
-    for what a run would refuse, and for a build whose size its settings do not bound.
+    The last row, `all`, counts what artifacts share once, and the models. Amounts are bounds (see `planning.costs`). What exists already
+    is counted too. Raises `Refused` for what a run would refuse, for a build whose size its settings do not bound, and for a training run
+    that cannot be told.
     """
     sizes, checkout, overrides, assumed = load_profile(profile), find_checkout(root), dict(overrides or {}), assumed or Assumptions()
     tasks = [make_task(artifact, sizes, overrides, checkout) for artifact in choose(ids, sizes, artifacts)]
@@ -51,20 +58,11 @@ def plan(
 def readable_plan(rows: Sequence[Mapping[str, Any]], assumed: Assumptions | None = None) -> str:
     """The rows of a `plan`, a paragraph each, and what they assume."""
     assumed = assumed or Assumptions()
-    parts = []
-    for row in rows:
-        sampled = f"{row['rollouts']:,} rollouts, {row['continuations']:,} continuations, {row['tokens'] / 1e6:,.1f} million tokens"
-        lines = {
-            "models": row["models"],
-            "data sets": row["problems"],
-            "sampling": sampled,
-            "takes": f"{row['gpu_hours']:,.2f} GPU-hours, {row['disk_gb']:,.2f} GB",
-            "command": row["command"],
-        }
-        parts.append("\n".join([row["id"], *(f"  {name:<10} {text}" for name, text in lines.items())]))
+    parts = ["\n".join([row["id"], *(f"  {name:<10} {text}" for name, text in _lines(row))]) for row in rows]
     assumption = (
-        "All amounts are bounds: every candidate is kept, and every completion is as long as it may be. Builds that artifacts share are\n"
-        "made once, and counted once under `all`, with the models. "
+        "All amounts are bounds: every candidate is kept, and every completion is as long as it may be. Builds, training runs and\n"
+        "evaluations that artifacts share are made once, and counted once under `all`, with the models. Training counts all that is\n"
+        "drawn, also what dynamic sampling drops and what validation asks. "
         f"GPU-hours are those of one {assumed.gpu} ({assumed.peak_flops / 1e12:.0f} TFLOP/s in\n"
         f"bfloat16), of which writing is assumed to use {assumed.sampling_utilisation:.0%}, and reading and gradients "
         f"{assumed.training_utilisation:.0%}."
@@ -72,20 +70,45 @@ def readable_plan(rows: Sequence[Mapping[str, Any]], assumed: Assumptions | None
     return "\n\n".join([*parts, assumption])
 
 
+def _lines(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What `readable_plan` says of a row, line by line: a name, or nothing where the line goes on with the one before, and a text."""
+    made = {"builds": row["builds"], "training runs": row["training_runs"], "evaluations": row["evaluations"]}
+    return [
+        ("models", row["models"]),
+        ("data sets", row["problems"]),
+        ("makes", ", ".join(f"{name}: {number}" for name, number in made.items() if number)),
+        ("sampling", f"{row['rollouts']:,} rollouts, {row['continuations']:,} continuations, {row['tokens'] / 1e6:,.1f} million tokens"),
+        ("takes", f"{row['gpu_hours']:,.2f} GPU-hours, {row['disk_gb']:,.2f} GB"),
+        *_listed("unknown", row["unknown"]),
+        *_listed("before", row["before"]),
+        ("command", row["command"]),
+    ]
+
+
+def _listed(name: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(chain([name], repeat("")), texts, strict=False)
+
+
 def _amounts(tasks: Sequence[Task], assumed: Assumptions) -> dict[str, Any]:
-    """What making `tasks` takes, where each build is made once."""
+    """What making `tasks` takes, where each build, training run and evaluation is made once."""
     builds = [BuildConfig.from_dict(settings) for settings in builds_of(tasks)]
+    runs, evaluations = runs_of(tasks), evaluations_of(tasks)
     costs = [cost_of_build(build, assumed) for build in builds]
-    hours = sum(cost.gpu_hours for cost in costs)
-    hours += sum(reading_hours(BuildConfig.from_dict(build), 1, assumed=assumed) for task in tasks for build in builds_of([task]))
+    costs += [cost_of_training(run.config, assumed) for run in runs]
+    costs += [cost_of_evaluation(evaluation.config, assumed) for evaluation in evaluations]
+    total = sum(costs, Cost())
+    reading = sum(reading_hours(BuildConfig.from_dict(build), 1, assumed=assumed) for task in tasks for build in builds_of([task]))
+    asked = [*builds, *(run.config for run in runs), *(evaluation.config for evaluation in evaluations)]
+    problems = [name for config in asked for name in (config.benchmarks if isinstance(config, EvaluationConfig) else [config.problems])]
     return {
-        "models": ", ".join(dict.fromkeys(build.model for build in builds)),
-        "problems": ", ".join(dict.fromkeys(build.problems for build in builds)),
-        "rollouts": sum(cost.rollouts for cost in costs),
-        "continuations": sum(cost.continuations for cost in costs),
-        "tokens": sum(cost.tokens for cost in costs),
-        "gpu_hours": hours + _critic_hours(tasks, assumed),
-        "disk_gb": sum(cost.disk_bytes for cost in costs) / 1e9,
+        "models": ", ".join(dict.fromkeys(config.model for config in asked)),
+        "problems": ", ".join(dict.fromkeys(problems)),
+        **{"builds": len(builds), "training_runs": len(runs), "evaluations": len(evaluations)},
+        **{"rollouts": total.rollouts, "continuations": total.continuations, "tokens": total.tokens},
+        "gpu_hours": total.gpu_hours + reading + _critic_hours(tasks, assumed),
+        "disk_gb": total.disk_bytes / 1e9,
+        "unknown": list(dict.fromkeys(total.unknown)),
+        "before": [run.command for run in runs if run.command],
     }
 
 
@@ -96,6 +119,6 @@ def _critic_hours(tasks: Sequence[Task], assumed: Assumptions) -> float:
         if {"epochs", "rollouts"} <= task.parameters.keys():
             wanted |= {repr(build): (build, task.parameters["epochs"], task.parameters["rollouts"]) for build in builds_of([task])}
     return sum(
-        reading_hours(BuildConfig.from_dict(build), CRITICS * epochs * _GRADIENT_PASSES, rollouts, assumed)
+        reading_hours(BuildConfig.from_dict(build), CRITICS * epochs * GRADIENT_PASSES, rollouts, assumed)
         for build, epochs, rollouts in wanted.values()
     )

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from hista_repro.planning.costs import BYTES_PER_STORED_TOKEN, Assumptions
+from hista_repro.planning.costs import BYTES_PER_STORED_TOKEN, GRADIENT_PASSES, Assumptions
 from hista_repro.planning.shapes import ModelShape
 
-PASSES = 1 + 3
-"""Over every completion: log-probabilities and hidden states in one forward pass, then the gradient (forward, twice as much backward)."""
+PASSES = 1 + GRADIENT_PASSES
+"""Over every completion: log-probabilities and hidden states in one forward pass, then the gradient."""
 
 
 @dataclass(frozen=True)

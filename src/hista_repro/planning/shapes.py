@@ -2,13 +2,8 @@
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
-from hista_repro.errors import Refused, did_you_mean
-from hista_repro.models import BUNDLED, resolve_model
-from hista_repro.yaml12 import load_yaml
+from hista_repro.models.sizes import head_size, model_config, parameters_of
 
 
 @dataclass(frozen=True)
@@ -49,32 +44,13 @@ class ModelShape:
 
 @cache
 def shape_of(model: str) -> ModelShape:
-    """The shape of one of the paper's models, or of a bundled or local one; nothing is downloaded.
-
-    Raises `Refused` for any other, of which nothing is known before it is downloaded.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    known = _known()
-    if model in known:
-        config = AutoConfig.for_model(**known[model])
-    elif model in BUNDLED or Path(model).expanduser().is_dir():
-        config = AutoConfig.from_pretrained(resolve_model(model))
-    else:
-        raise Refused(f"no plan can be made for the model {model!r}, whose sizes are not known; {did_you_mean(model, known)}")
-    with torch.device("meta"):
-        parameters = sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    """The shape of a model; raises as `model_config` does."""
+    config = model_config(model)
     return ModelShape(
-        parameters=parameters,
+        parameters=parameters_of(config),
         hidden=config.hidden_size,
         layers=config.num_hidden_layers,
-        kv_width=config.num_key_value_heads * head,
+        kv_width=config.num_key_value_heads * head_size(config),
         vocabulary=config.vocab_size,
         tied=config.tie_word_embeddings,
     )
-
-
-def _known() -> dict[str, dict[str, Any]]:
-    return load_yaml((files("hista_repro") / "training" / "configs" / "models.yaml").read_text(encoding="utf-8"))
