@@ -1,0 +1,142 @@
+"""Whether the errors that SVEB measures foretell how well training goes: arms of training, ranked both ways.
+
+The rank correlation is Spearman's, over arms. Its interval resamples the problems behind the errors and the seeds behind the accuracies,
+for all arms alike, and holds for these arms: arms themselves are not resampled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from hista_repro.artifacts.measurements import REPEATS, Measurement
+from hista_repro.artifacts.tables import Captioned
+from hista_repro.artifacts.training_arms import Arm, outcomes, setting_of
+from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction
+from hista_repro.errors import Refused
+from hista_repro.estimators import get_estimator
+from hista_repro.seeding import derive_seed
+from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
+from hista_repro.sveb.statistics import squared_errors
+
+_THE_SAME_BUT_FOR = ("estimator", "allow_biased", "seed", "out")
+OUTCOMES = {"average": "trained on: all updates", "after": "held out: after"}
+"""Columns of `training_arms.outcomes` that are foretold."""
+
+
+def estimator_of(arm: Arm) -> str:
+    """The name of the estimator whose values are the baseline of an arm; without one it is the mean of the group."""
+    name = arm.config["estimator"]
+    return "group-mean" if name == "none" else name
+
+
+def check_arms(arms: Sequence[Arm]) -> None:
+    """Raise `Refused` for fewer than three arms, and for arms that differ in more than the estimator."""
+    if len(arms) < 3:
+        raise Refused(f"arms: a rank correlation needs three or more, not {len(arms)}")
+    for name, value in arms[0].config.items():
+        other = next((arm for arm in arms if arm.config[name] != value), None)
+        if other and name not in _THE_SAME_BUT_FOR:
+            raise Refused(f"{arms[0].name} and {other.name} differ in {name}; arms that are compared differ in their estimator alone")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The errors and the accuracies of A arms, with R resamples of both."""
+
+    arms: Sequence[Arm]
+    mse: Array
+    """(A,) the corrected mean squared errors."""
+    mse_draws: Array
+    """(R, A) those of resampled problems."""
+    accuracies: dict[str, Array]
+    """Outcome -> (A,) the mean over seeds."""
+    accuracy_draws: dict[str, Array]
+    """Outcome -> (R, A) those of resampled seeds."""
+    problems: int
+    seeds: int
+
+    def correlation(self, outcome: str) -> Interval:
+        """Spearman's rank correlation of error and accuracy over arms; where errors foretell accuracy it is negative."""
+        draws = rank_correlation(self.mse_draws, self.accuracy_draws[outcome])
+        low, high = percentile_interval(draws, 0.95, self.seeds)
+        estimate = rank_correlation(self.mse[None], self.accuracies[outcome][None])
+        return Interval(float(estimate[0]), float(low), float(high))
+
+    def table(self) -> pd.DataFrame:
+        """One row per arm: arm, estimator, information, and `mse` and each outcome with its 95% interval (`_low`, `_high`)."""
+        rows = pd.DataFrame(
+            {
+                "arm": [arm.name for arm in self.arms],
+                "estimator": [estimator_of(arm) for arm in self.arms],
+                "information": [str(get_estimator(estimator_of(arm)).information) for arm in self.arms],
+            }
+        )
+        measured = {"mse": (self.mse, self.mse_draws, self.problems)}
+        measured |= {name: (self.accuracies[name], self.accuracy_draws[name], self.seeds) for name in self.accuracies}
+        for name, (estimate, draws, clusters) in measured.items():
+            low, high = percentile_interval(draws.T, 0.95, clusters)
+            rows[name], rows[f"{name}_low"], rows[f"{name}_high"] = estimate, low, high
+        return rows.sort_values("mse", ignore_index=True)
+
+
+def predict(measurement: Measurement, arms: Sequence[Arm]) -> Prediction:
+    """Hold the errors of the arms' estimators, scored in `measurement`, against the accuracies of their runs.
+
+    Raises `Refused` as `check_arms` does, and for a benchmark of another model than the one that training starts from.
+    """
+    check_arms(arms)
+    scored, trained = (Path(config["model"]).name for config in (measurement.config, arms[0].config))
+    if scored != trained:
+        raise Refused(f"build: the benchmark is of {scored}, and training starts from {trained}; they must be the same")
+    sums, states = _by_problem(measurement, [estimator_of(arm) for arm in arms])
+    rng = np.random.default_rng(derive_seed(0, "prediction"))
+    problems = resampled_prompts(len(states), REPEATS, rng)
+    of_seeds = {name: np.stack([outcomes(arm)[name].to_numpy() for arm in arms], axis=1) for name in OUTCOMES}
+    seeds = len(arms[0].seeds)
+    drawn = resampled_prompts(seeds, REPEATS, rng)
+    return Prediction(
+        arms,
+        mse=sums.sum(axis=0) / states.sum(),
+        mse_draws=(problems @ sums) / (problems @ states)[:, None],
+        accuracies={name: values.mean(axis=0) for name, values in of_seeds.items()},
+        accuracy_draws={name: drawn @ values / seeds for name, values in of_seeds.items()},
+        problems=len(states),
+        seeds=seeds,
+    )
+
+
+def rank_correlation(first: Array, second: Array) -> Array:
+    """(R,) Spearman's rank correlation of each row of two (R, A) arrays; 0 for a row that is all ties."""
+    ranks = [rankdata(values, axis=1) for values in (first, second)]
+    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.divide((a * b).sum(axis=1), scale, out=np.zeros(len(a)), where=scale > 0)
+
+
+def readable_prediction(prediction: Prediction) -> Captioned:
+    table = prediction.table()
+    shown = table[["arm", "estimator", "information"]].copy()
+    for name, title in {"mse": "corrected MSE", **OUTCOMES}.items():
+        intervals = [Interval(*row) for row in table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]
+        shown[title] = [interval.text() for interval in intervals]
+    return Captioned(shown, "Arms from the smallest error to the largest: errors with intervals over problems, accuracies over seeds.")
+
+
+def judge_prediction(prediction: Prediction, outcome: str, claim: str) -> Finding:
+    """A claim that arms with smaller errors end higher in `outcome`."""
+    found = prediction.correlation(outcome)
+    ours = f"rank correlation of error and accuracy over {len(prediction.arms)} arms: {found.text(signed=True)}"
+    return Finding(claim, setting_of(prediction.arms[0]), "taken for granted", ours, judge_direction(-1, found))
+
+
+def _by_problem(measurement: Measurement, estimators: Sequence[str]) -> tuple[Array, Array]:
+    """(P, A) sums of the corrected squared errors over the states of each problem, and (P,) how many states it has."""
+    scores = measurement.scores
+    errors = squared_errors((scores["estimate"] - scores["reference"]).to_numpy(), scores["reference"].to_numpy(), scores["n"].to_numpy())
+    wide = scores.assign(error=errors).pivot_table(index="problem_id", columns="estimator", values="error", aggfunc="sum")
+    states = scores[scores["estimator"] == estimators[0]].groupby("problem_id")["state_id"].nunique()
+    return wide[list(estimators)].to_numpy(), states.reindex(wide.index).to_numpy(dtype=float)
