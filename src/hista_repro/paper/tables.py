@@ -8,7 +8,7 @@ Transcribed from "Hista and Numca: Estimate State Value Effectively for Large La
 - `arrow` (`up`, `down`), `difference`: the printed change, with the sign that is printed;
 - `against`: the row that the change is relative to. Table 4 does not say; PPO-N@40 is the only row that gives its printed differences.
 
-Table 17 holds notation, no numbers.
+Table 17 holds notation, no numbers: see `notation`.
 """
 
 from dataclasses import dataclass
