@@ -1,4 +1,5 @@
 import json
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -171,9 +172,12 @@ def test_what_text_and_provenance_show(measured):
 
 def test_every_benchmark_of_the_tables_can_be_described():
     names = [name for part in COLUMNS[6].values() for name in room.leaves(part)]
-    frame = readable_benchmarks([*names, *SUITE_NAMES]).frame
+    table = readable_benchmarks([*names, *SUITE_NAMES])
+    frame = table.frame
     assert len(frame) == len(names) + 2 and frame["benchmark"].is_unique
-    assert isinstance(frame, pd.DataFrame)
+    longest = max(frame["system prompt ends"], key=len)
+    assert len(longest) > pd.get_option("display.max_colwidth")
+    assert longest in repr(table) and escape(longest, quote=False) in table._repr_html_(), "no sentence is cut short"
 
 
 def test_a_single_question_is_refused(monkeypatch):

@@ -8,6 +8,7 @@ from hista_repro.artifacts.training_arms import (
     TRAINING,
     VALIDATION,
     Arm,
+    accuracy_over_seeds,
     curves,
     judge_learning,
     judge_pair,
@@ -50,6 +51,13 @@ def test_the_interval_is_student_s():
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
     with pytest.raises(ValueError, match="values: an interval needs two or more, not 1"):
         over_seeds([0.5])
+
+
+def test_intervals_of_accuracies_end_where_accuracies_do():
+    assert accuracy_over_seeds([0.1, 0.9]) == Interval(0.5, 0.0, 1.0)
+    assert accuracy_over_seeds([0.4, 0.5, 0.6]) == over_seeds([0.4, 0.5, 0.6])
+    wide = [arm("a", 0.5, 0.01, noise=0.5)]
+    assert curves(wide, VALIDATION)["high"].max() == 1.0 == outcome_table(wide).loc[0, "after_high"]
 
 
 def test_outcomes_of_a_straight_line():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hista_repro.artifacts.verdicts import Finding, Interval, Verdict, Word, combine, differences_of_setting, judge_direction
+from hista_repro.artifacts.verdicts import Finding, Interval, Verdict, Word, combine, differences_of_setting, judge_direction, number_text
 
 numbers = st.floats(-1, 1, allow_nan=False)
 
@@ -27,6 +27,19 @@ def test_mirroring_paper_and_measurement_keeps_the_word(paper, ends):
     low, high = ends
     mirrored = judge_direction(-paper, Interval(0.0, -high, -low))
     assert judge_direction(paper, Interval(0.0, low, high)) is mirrored
+
+
+@pytest.mark.parametrize(
+    ("value", "rule", "text"),
+    [
+        (-0.1316, {}, "−0.132"),
+        (0.131, {"signed": True}, "+0.131"),
+        (-0.0004, {}, "0.000"),
+        (-0.004, {"digits": 2, "signed": True}, "−0.00"),
+    ],
+)
+def test_numbers_have_a_true_minus_sign_and_zero_only_where_signs_matter(value, rule, text):
+    assert number_text(value, **rule) == text
 
 
 def test_no_difference_in_the_paper_has_no_direction():

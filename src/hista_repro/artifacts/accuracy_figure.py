@@ -68,5 +68,5 @@ def _draw(
     axis.set_yticks(range(len(columns)), columns)
     axis.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     axis.set_axisbelow(True)
-    axis.tick_params(axis="y", length=0)
+    axis.tick_params(axis="y", length=0, pad=7)  # a marker at zero reaches beyond the axis
     sns.despine(ax=axis, left=True)

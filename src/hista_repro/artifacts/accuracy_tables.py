@@ -19,19 +19,7 @@ SAME = "alike on each"
 """Of two arms that answer every question alike: without a difference to resample there is no interval."""
 
 
-class Wordy(Captioned):
-    """A captioned frame whose cells hold sentences, none of which is cut short."""
-
-    def __repr__(self) -> str:
-        with pd.option_context("display.max_colwidth", None):
-            return super().__repr__()
-
-    def _repr_html_(self) -> str:
-        with pd.option_context("display.max_colwidth", None):
-            return super()._repr_html_()
-
-
-def readable_benchmarks(names: Iterable[str]) -> Wordy:
+def readable_benchmarks(names: Iterable[str]) -> Captioned:
     """How each benchmark is asked and graded."""
     rows = []
     for benchmark in map(get_benchmark, names):
@@ -40,7 +28,7 @@ def readable_benchmarks(names: Iterable[str]) -> Wordy:
         forms = {"bare question" if benchmark.built_in else FINAL_ANSWER[verifier] for verifier in benchmark.verifiers}
         rows.append((benchmark.title, origin, " / ".join(sorted(forms)), " or ".join(benchmark.verifiers), asked, benchmark.authors or "–"))
     columns = ["benchmark", "questions", "system prompt ends", "graded as", "asked at", "authors' released evaluation"]
-    return Wordy(pd.DataFrame(rows, columns=columns), f'How each benchmark is asked. System prompts begin: "{REASON}"')
+    return Captioned(pd.DataFrame(rows, columns=columns), f'How each benchmark is asked. System prompts begin: "{REASON}"')
 
 
 def readable_accuracies(accuracies: Accuracies) -> Captioned:
@@ -90,7 +78,7 @@ def readable_answers(accuracies: Accuracies) -> Captioned:
     return Captioned(pd.DataFrame(rows, columns=columns), caption)
 
 
-def readable_disagreements(accuracies: Accuracies) -> Wordy:
+def readable_disagreements(accuracies: Accuracies) -> Captioned:
     """The stored answers on which plain means differ from the grader (`benchmarks.disagreements`), of all arms."""
     found = pd.concat([disagreements(arm.folder).assign(model=arm.block, arm=arm.name) for arm in accuracies.measured])
     answers = sum(len(arm.evaluation.samples) for arm in accuracies.measured)
@@ -98,7 +86,7 @@ def readable_disagreements(accuracies: Accuracies) -> Wordy:
     shown = found[["model", "arm", *DISAGREEMENTS]].head(SHOWN).fillna("–")
     shown = shown.rename(columns={"problem_id": "question", "graded": "grader", "second_opinion": "second opinion"})
     caption = f"{len(found)} disagreements over {answers} answers" + (f" ({counts}); the first {len(shown)} of them." if counts else ".")
-    return Wordy(shown, caption)
+    return Captioned(shown, caption)
 
 
 def _cell(arm: Arm, accuracies: Accuracies, title: str) -> str:

@@ -26,6 +26,7 @@ STYLE: dict[str, Any] = {
     "axes.labelsize": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
+    "figure.constrained_layout.h_pad": 0.08,
     "figure.constrained_layout.use": True,
     "figure.dpi": 150,
     "figure.facecolor": "white",

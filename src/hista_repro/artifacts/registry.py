@@ -51,6 +51,7 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("table-14", "Time of an update", "Appendix F", "table_14.ipynb", _RUNS),
         Artifact("table-15", "Memory of an update", "Appendix F", "table_15.ipynb", _RUNS),
         Artifact("table-16", "Problems by source", "Appendix H", "table_16.ipynb", _SVEB),
+        Artifact("table-17", "The paper's symbols, and what holds them here", "Appendix I", "table_17.ipynb", _SVEB),
         Artifact("figure-01", "DAPO with and without Hista", "Section 1", "figure_01.ipynb", _RUNS),
         Artifact("figure-02", "How far PPO's critics move from the group mean", "Section 4.2", "figure_02.ipynb", _CRITICS),
         Artifact("figure-03", "GRPO with and without Numca", "Section 5.1", "figure_03.ipynb", _RUNS),
@@ -62,6 +63,7 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("audit-leakage", "How much of a gain is the own outcome", "Section 5", "audit_leakage.ipynb", _SVEB),
         Artifact("theory-assumptions", "Theorems 5.2 and 5.5 by numbers", "Section 5.2", "theory_assumptions.ipynb", _SVEB),
         Artifact("extra-neighbours", "Other ways to a value", "Section 2", "extra_neighbours.ipynb", _SVEB),
+        Artifact("extra-prediction", "Does a smaller error train a better model?", "Section 4", "extra_prediction.ipynb", _RUNS),
         Artifact("extra-interactive-rollout", "Values token by token", "Section 1", "extra_interactive_rollout.ipynb", _SVEB),
     )
 }

@@ -5,7 +5,7 @@ has seen, and there are many of them; that of the held-out problems is taken now
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,12 @@ def over_seeds(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - reach, mean + reach)
 
 
+def accuracy_over_seeds(values: Sequence[float]) -> Interval:
+    """`over_seeds` of an accuracy; the interval ends at 0 and 1, since an accuracy does."""
+    interval = over_seeds(values)
+    return replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0))
+
+
 def outcomes(arm: Arm) -> pd.DataFrame:
     """One row per seed (the index): accuracies.
 
@@ -104,7 +110,7 @@ def outcome_table(arms: Sequence[Arm]) -> pd.DataFrame:
     for arm in arms:
         row: dict[str, Any] = {"arm": arm.name, "seeds": len(arm.seeds)}
         for name, values in outcomes(arm).items():
-            interval = over_seeds(values)
+            interval = over_seeds(values) if name == "gain" else accuracy_over_seeds(values)
             row |= {str(name): interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -207,13 +213,14 @@ def curves(arms: Sequence[Arm], column: str, points: int = 20) -> pd.DataFrame:
     given at its own steps.
     """
     rows = []
+    interval_of = accuracy_over_seeds if column in (TRAINING, VALIDATION) else over_seeds
     for arm in arms:
         logged = arm.metrics.dropna(subset=[column]) if column in arm.metrics else arm.metrics.iloc[:0]
         steps = logged["step"].unique()
         width = max(len(steps) // points, 1)
         stretch = logged["step"].map({step: place // width for place, step in enumerate(sorted(steps))})
         for _, part in logged.groupby(stretch):
-            interval = over_seeds(part.groupby("seed")[column].mean())
+            interval = interval_of(part.groupby("seed")[column].mean())
             rows.append(
                 {"arm": arm.name, "step": part["step"].mean(), "mean": interval.estimate, "low": interval.low, "high": interval.high}
             )

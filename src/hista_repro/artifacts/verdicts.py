@@ -91,9 +91,9 @@ class Verdict:
         )
 
 
-def number_text(value: float, *, signed: bool = False) -> str:
-    """Three decimals, with a true minus sign; a plus sign only where `signed`."""
-    return f"{value:{'+' if signed else ''}.3f}".replace("-", "−")
+def number_text(value: float, *, signed: bool = False, digits: int = 3) -> str:
+    """`digits` decimals, with a true minus sign; with a plus sign where `signed`, and there zero keeps the sign of what was rounded."""
+    return f"{value:{'+' if signed else 'z'}.{digits}f}".replace("-", "−")
 
 
 def judge_direction(paper: float, ours: Interval) -> Word:

@@ -51,8 +51,8 @@ def status_table(runs: Mapping[str, ShownRun | None]) -> str:
             rows.append((link, "not run", "", "", "", "", f"`{command_for(ARTIFACTS[artifact_id])}`"))
             continue
         state = f"{_changes(run)} changed since" if run.changed else "up to date"
-        made = f"{run.commit}, {duration(run.stamp['seconds'])}"
-        rows.append((link, state, run.stamp["profile"], run.models, run.date, made, f"`{run.command}`"))
+        took = duration(run.stamp["seconds"]).replace(" ", "\N{NO-BREAK SPACE}")
+        rows.append((link, state, run.stamp["profile"], run.models, run.date, f"{run.commit}, {took}", f"`{run.command}`"))
     return markdown_table(("Page", "State", "Profile", "Models", "Date", "Commit, duration", "Make it again"), rows)
 
 
