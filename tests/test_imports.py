@@ -10,8 +10,7 @@ PACKAGE = Path(hista_repro.__file__).parent
 
 
 def reached(code, *texts):
-    found = (path.relative_to(PACKAGE).as_posix() for path in reached_files(code, texts))
-    return {name for name in found if not name.startswith("profiles/")}
+    return {path.relative_to(PACKAGE).as_posix() for path in reached_files(code, texts)}
 
 
 @pytest.mark.parametrize(

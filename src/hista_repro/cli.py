@@ -18,6 +18,7 @@ import pandas as pd
 
 from hista_repro import __version__
 from hista_repro.errors import Refused, WorkFailed
+from hista_repro.profiles import PROFILES
 
 _SCORES_SHOWN = [
     *("domain", "information", "estimator", "n_prompts", "n_states", "mae", "mae_low", "mae_high"),
@@ -27,7 +28,6 @@ _ACCURACIES_SHOWN = [
     *("benchmark", "questions", "samples", "score", "low", "high", "se", "smallest_difference", "pass"),
     *("unparsed", "truncated", "timeout", "crash"),
 ]
-PROFILES = ("smoke", "cpu", "night", "gpu", "paper")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,8 +1,34 @@
 """Values against declared types, as parameters of notebooks and fields of configurations have them."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from hista_repro.errors import Refused, did_you_mean
+
+Configuration = TypeVar("Configuration")
+
+
+def configured(cls: type[Configuration], settings: Mapping[str, Any], what: str) -> Configuration:
+    """The dataclass `cls` of these settings, which configure `what` ("a build").
+
+    Raises `Refused` for a setting that does not exist, one that is missing and one of another type, and whatever `cls` raises.
+    """
+    kinds = {field.name: field.type for field in fields(cls)}
+    checked = {}
+    for name, value in settings.items():
+        if name not in kinds:
+            raise Refused(f"{what} has no setting {name!r}; {did_you_mean(str(name), kinds)}")
+        try:
+            checked[name] = conform(value, kinds[name])
+        except TypeError:
+            raise Refused(f"{name} must be of type {getattr(kinds[name], '__name__', kinds[name])}, not {value!r}") from None
+    for field in fields(cls):
+        if field.name not in checked and field.default is MISSING and field.default_factory is MISSING:
+            raise Refused(f"{what} needs the setting {field.name!r}")
+    return cls(**checked)
 
 
 def conform(value: Any, kind: Any) -> Any:

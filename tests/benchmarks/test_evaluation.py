@@ -23,7 +23,7 @@ from pathlib import Path
 from guessing_engine import GuessingEngine
 from hista_repro.benchmarks import EvaluationConfig, evaluate, evaluation
 
-evaluation.make_engine = lambda config: GuessingEngine(seconds=0.05)
+evaluation.make_engine = lambda *_, **__: GuessingEngine(seconds=0.05)
 evaluate(EvaluationConfig.from_dict({settings!r}), Path({folder!r}))
 """
 

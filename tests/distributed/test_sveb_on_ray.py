@@ -12,35 +12,17 @@ import pytest
 
 from hista_repro.cli import main
 from hista_repro.distributed import hire_on_ray, ray_cluster
-from hista_repro.sveb import BuildConfig, build
+from hista_repro.sveb import build
+from small_build import SMALL, tables
 
 pytestmark = pytest.mark.cluster
-
-TABLES = ("screening", "problems", "rollouts", "states", "references")
-CONFIG = BuildConfig(
-    model="tiny",
-    problems="arithmetic-steps",
-    limit=6,
-    group_size=4,
-    states=2,
-    references=5,
-    draws=2,
-    screen=8,
-    temperature=1.0,
-    max_tokens=96,
-    batch_tokens=96 * 8,
-)
-
-
-def tables(folder):
-    return {name: (folder / f"{name}.parquet").read_bytes() for name in TABLES}
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """The tables as one process makes them."""
     folder = tmp_path_factory.mktemp("alone") / "build"
-    build(CONFIG, folder)
+    build(SMALL, folder)
     return tables(folder)
 
 
@@ -75,7 +57,7 @@ def workers_of_ray():
 
 def test_two_nodes_make_what_one_process_makes(nodes, tmp_path, alone):
     with ray_cluster():
-        build(CONFIG, tmp_path / "build", hire_on_ray())
+        build(SMALL, tmp_path / "build", hire_on_ray())
     assert tables(tmp_path / "build") == alone
 
 
@@ -88,7 +70,7 @@ def test_a_worker_killed_in_the_middle(nodes, tmp_path, alone, capfd):
 
     after_parts(tmp_path, 2, kill_one)
     with ray_cluster():
-        build(CONFIG, tmp_path / "build", hire_on_ray())
+        build(SMALL, tmp_path / "build", hire_on_ray())
     assert killed
     assert tables(tmp_path / "build") == alone
 
@@ -98,7 +80,7 @@ def test_a_node_killed_in_the_middle(nodes, tmp_path, alone):
     killed = threading.Event()
     after_parts(tmp_path, 2, lambda: (cluster.remove_node(node, allow_graceful=False), killed.set()))
     with ray_cluster():
-        build(CONFIG, tmp_path / "build", hire_on_ray())
+        build(SMALL, tmp_path / "build", hire_on_ray())
     assert killed.wait(timeout=60)
     assert tables(tmp_path / "build") == alone
 
@@ -107,9 +89,9 @@ def test_a_sharded_build_that_is_stopped_goes_on_here(nodes, tmp_path, alone):
     stop = threading.Event()
     after_parts(tmp_path, 2, stop.set)
     with ray_cluster(), pytest.raises(KeyboardInterrupt):
-        build(CONFIG, tmp_path / "build", hire_on_ray(stopped=stop.is_set))
+        build(SMALL, tmp_path / "build", hire_on_ray(stopped=stop.is_set))
     assert json.loads((tmp_path / "build" / "manifest.json").read_text())["status"] == "running"
-    build(CONFIG, tmp_path / "build")
+    build(SMALL, tmp_path / "build")
     assert tables(tmp_path / "build") == alone
 
 
@@ -126,5 +108,5 @@ def test_a_request_that_cannot_be_met_is_refused_from_the_cluster_in_the_same_wo
     from hista_repro.errors import Refused
 
     with ray_cluster(), pytest.raises(Refused, match=r"^max-tokens 1048576 and the longest prompt .* exceed the model's context"):
-        build(replace(CONFIG, max_tokens=1 << 20), tmp_path / "build", hire_on_ray())
+        build(replace(SMALL, max_tokens=1 << 20), tmp_path / "build", hire_on_ray())
     assert not (tmp_path / "build").exists()

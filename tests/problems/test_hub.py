@@ -4,10 +4,10 @@ from importlib.resources import files
 import pytest
 import yaml
 
-from hista_repro.errors import Refused
 from hista_repro.problems import load_problems
 from hista_repro.problems.hub import HUB_SOURCES
 from hista_repro.problems.sources import BUILT_IN
+from hista_repro.profiles import PROFILES
 
 datasets = pytest.importorskip("datasets")
 
@@ -112,21 +112,12 @@ def test_tests_may_be_written_as_python():
     assert len(problem.tests["cases"]) == 6
 
 
-@pytest.mark.parametrize("profile", ["smoke", "cpu", "night", "gpu", "paper"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_profiles_ask_only_for_sources_that_are_known(profile):
     builds = yaml.safe_load(files("hista_repro.profiles").joinpath(f"{profile}.yaml").read_text())["builds"]
     for build in builds.values():
         source = HUB_SOURCES.get(build["problems"])
         assert build["problems"] in BUILT_IN if source is None else build.get("domain") == source.domain
-
-
-def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch):
-    def unreachable(*_, **__):
-        raise ConnectionError("no route to host\nand a long story")
-
-    monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(Refused, match=r"did not give the data set .*DAPO.*: no route to host$"):
-        load_problems("open-r1/DAPO-Math-17k-Processed")
 
 
 def test_the_rows_that_make_no_problem_are_counted(monkeypatch, capsys):

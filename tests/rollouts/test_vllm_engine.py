@@ -133,7 +133,7 @@ def test_the_length_limit_and_stop_strings_belong_to_the_whole_completion(engine
 
 @with_vllm
 def test_a_build_made_in_two_goes_is_the_build_made_in_one(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(sampler, "make_engine", lambda config: engine)
+    monkeypatch.setattr(sampler, "make_engine", lambda *_, **__: engine)
     config = BuildConfig("tiny", "arithmetic-steps", limit=3, group_size=3, states=2, references=3, screen=3, engine="vllm")
     config = replace(config, min_accuracy=0.0, max_accuracy=1.0, temperature=1.0, max_tokens=96, batch_tokens=96 * 4)
     build(config, tmp_path / "one")

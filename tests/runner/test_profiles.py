@@ -5,7 +5,8 @@ from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.errors import Refused
 from hista_repro.files import read_json
 from hista_repro.models import resolve_model
-from hista_repro.runner.profiles import PROFILES, load_profile
+from hista_repro.profiles import PROFILES
+from hista_repro.runner.profiles import load_profile
 from hista_repro.sveb.config import BuildConfig
 
 GOOD = {"name": "mine", "description": "my own", "timeout_minutes": 5, "gpus": 0, "builds": {}, "artifacts": {"table-04": {}}}

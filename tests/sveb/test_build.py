@@ -12,25 +12,7 @@ import pytest
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.sveb import BuildConfig, build, record
 from hista_repro.sveb.records import read_table
-
-TABLES = ("screening", "problems", "rollouts", "states", "references")
-SMALL = BuildConfig(
-    model="tiny",
-    problems="arithmetic-steps",
-    limit=6,
-    group_size=4,
-    states=2,
-    references=5,
-    draws=2,
-    screen=8,
-    temperature=1.0,
-    max_tokens=96,
-    batch_tokens=96 * 16,
-)
-
-
-def _bytes(folder):
-    return {name: (folder / f"{name}.parquet").read_bytes() for name in TABLES}
+from small_build import SMALL, TABLES, tables
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +69,7 @@ def test_a_build_stopped_at_any_part_ends_with_the_same_files(built, tmp_path, m
         except KeyboardInterrupt:
             continue
     assert stops >= 5
-    assert _bytes(folder) == _bytes(built)
+    assert tables(folder) == tables(built)
 
 
 def test_a_full_disk_keeps_what_was_computed(built, tmp_path, monkeypatch):
@@ -110,14 +92,14 @@ def test_a_full_disk_keeps_what_was_computed(built, tmp_path, monkeypatch):
     assert list(folder.rglob("*.parquet"))
     assert not list(folder.rglob("*.tmp"))
     build(SMALL, folder)
-    assert _bytes(folder) == _bytes(built)
+    assert tables(folder) == tables(built)
 
 
 def test_another_configuration_is_refused_and_the_difference_named(built):
-    before = _bytes(built)
+    before = tables(built)
     with pytest.raises(Refused, match=r"group_size \(there 4, asked 5\), seed \(there 0, asked 1\)"):
         build(BuildConfig(**{**SMALL.to_dict(), "group_size": 5, "seed": 1}), built)
-    assert _bytes(built) == before
+    assert tables(built) == before
 
 
 def test_a_finished_build_is_not_made_again(built):
@@ -164,6 +146,11 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
         BuildConfig(**{**SMALL.to_dict(), **settings})
 
 
+def test_settings_of_another_type_are_refused():
+    with pytest.raises(Refused, match=r"^temperature must be of type float, not '1'$"):
+        record({**SMALL.to_dict(), "temperature": "1"})
+
+
 def test_a_record_is_made_once_for_all_who_ask(tmp_path, monkeypatch):
     monkeypatch.setenv("HISTA_REPRO_RECORDS", str(tmp_path))
     settings = {**SMALL.to_dict(), "limit": 3}
@@ -190,4 +177,4 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_files(built, tmp_pa
         process.wait()
     build(SMALL, folder)
     assert kills
-    assert _bytes(folder) == _bytes(built)
+    assert tables(folder) == tables(built)

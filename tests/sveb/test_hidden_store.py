@@ -73,7 +73,7 @@ def test_scores_need_no_model_and_are_the_same(kept, tmp_path, monkeypatch):
     plain = tmp_path / "plain"
     build(replace(SMALL, keep_hidden=False), plain)
     expected = score(plain, NAMES)
-    monkeypatch.setattr("hista_repro.sveb.benchmark.make_reader", lambda config: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("hista_repro.sveb.benchmark.make_reader", lambda *_, **__: pytest.fail("the model was loaded"))
     found = score(kept, NAMES)
     assert found.state_id.equals(expected.state_id)
     assert found.estimate.to_numpy() == pytest.approx(expected.estimate.to_numpy(), abs=0.02)

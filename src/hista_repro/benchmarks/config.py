@@ -1,14 +1,14 @@
 """What an evaluation is asked for."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hista_repro.benchmarks.table import Benchmark, get_benchmark
-from hista_repro.conforming import conform
-from hista_repro.errors import Refused, did_you_mean
-from hista_repro.sveb.config import DTYPES, ENGINES
+from hista_repro.conforming import configured
+from hista_repro.errors import Refused
+from hista_repro.rollouts.engines import DTYPES, ENGINES
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,7 @@ class EvaluationConfig:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "EvaluationConfig":
         """Raises `Refused` for a setting that does not exist, one that is missing and one of another type."""
-        kinds = {field.name: field.type for field in fields(cls)}
-        checked = {}
-        for name, value in settings.items():
-            if name not in kinds:
-                raise Refused(f"an evaluation has no setting {name!r}; {did_you_mean(str(name), kinds)}")
-            try:
-                checked[name] = conform(value, kinds[name])
-            except TypeError:
-                raise Refused(f"{name} must be of type {getattr(kinds[name], '__name__', kinds[name])}, not {value!r}") from None
-        if missing := [field.name for field in fields(cls) if field.default is MISSING and field.name not in checked]:
-            raise Refused(f"an evaluation needs the setting {missing[0]!r}")
-        return cls(**checked)
+        return configured(cls, settings, "an evaluation")
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting but `model` and `data`: what stands behind these names has checksums of its own."""

@@ -17,7 +17,7 @@ from hista_repro.problems.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 from hista_repro.progress import progress
 from hista_repro.provenance import describe
-from hista_repro.sveb.sampler import make_engine
+from hista_repro.rollouts.engines import make_engine
 
 Questions = Mapping[str, Sequence[Problem]]
 """Benchmark -> its questions."""
@@ -35,7 +35,7 @@ def evaluate(config: EvaluationConfig, folder: Path) -> dict[str, Any]:
     manifest = _existing(folder, identity)
     if manifest is not None and manifest["status"] == "done":
         return manifest
-    engine = make_engine(config)
+    engine = make_engine(config.engine, config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
     verifier = ModelVerifier(config.verifier) if config.verifier else None
     askings = []
     for name, asked in questions.items():

@@ -10,6 +10,7 @@ from hista_repro.benchmarks.gold import unreadable
 from hista_repro.benchmarks.suites import SUITES
 from hista_repro.benchmarks.table import Benchmark
 from hista_repro.errors import Refused
+from hista_repro.problems.hub_rows import load_rows
 from hista_repro.problems.problem import Problem, read_jsonl
 
 
@@ -55,16 +56,7 @@ def _local_file(benchmark: Benchmark, data: Path) -> Path:
 
 def _from_hub(benchmark: Benchmark) -> list[Problem]:
     hub = benchmark.hub
-    try:
-        from datasets import load_dataset
-    except ImportError:
-        raise Refused(f"{hub.id} is read by the package datasets: pip install datasets") from None
-    try:
-        found = load_dataset(hub.id, hub.config, split=hub.split, revision=hub.revision)
-    except Exception as error:  # datasets lets the errors of every layer below it through
-        reason = str(error).strip().split("\n")[0]
-        raise Refused(f"the hub did not give the data set {hub.id} at {hub.revision}: {reason or type(error).__name__}") from error
-    return from_rows(benchmark, found)
+    return from_rows(benchmark, load_rows(hub.id, hub.config, hub.split, hub.revision))
 
 
 def from_rows(benchmark: Benchmark, found: Iterable[rows.Row]) -> list[Problem]:

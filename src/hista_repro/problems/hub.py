@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from hista_repro.errors import Refused
 from hista_repro.problems.grading import last_boxed
+from hista_repro.problems.hub_rows import load_rows
 from hista_repro.problems.problem import Problem
 from hista_repro.progress import announce
 
@@ -38,15 +38,7 @@ class HubSource:
 
     def problems(self) -> list[Problem]:
         """All problems, in the order of the set; of equal questions the first. Raises `Refused` where the set cannot be had."""
-        try:
-            from datasets import load_dataset
-        except ImportError:
-            raise Refused(f"{self.name} is read by the package datasets: pip install datasets") from None
-        try:
-            rows = load_dataset(self.name, self.config, split=self.split)
-        except Exception as error:  # datasets lets the errors of every layer below it through
-            reason = str(error).strip().split("\n")[0]
-            raise Refused(f"the hub did not give the data set {self.name}: {reason or type(error).__name__}") from error
+        rows = load_rows(self.name, self.config, self.split)
         problems = list(self.read(rows))
         announce(f"{self.name}: {len(rows)} rows, of which {len(problems)} make a problem that is not there already")
         return problems

@@ -28,7 +28,7 @@ def record(settings: Mapping[str, Any], hire: Hire = hire_here, home: Path | Non
     What is the same: settings, model, problems, and the source that makes builds. Where a build has to be made, `hire` gives the workers.
     For `home` see `shared_record`.
     """
-    config = BuildConfig.from_dict(dict(settings))
+    config = BuildConfig.from_dict(settings)
     content = {
         "config": config.to_dict(),
         "model": sha256_of(resolve_model(config.model)),

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from hista_repro.errors import Refused
 from hista_repro.rollouts.engine import Reader
+from hista_repro.rollouts.engines import make_reader
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_store import LAYER, hidden_path, read_hidden
 from hista_repro.sveb.records import read_manifest, read_table
-from hista_repro.sveb.sampler import make_reader
 
 
 class Benchmark:
@@ -75,7 +75,7 @@ class Benchmark:
 
     @cached_property
     def reader(self) -> Reader:
-        return make_reader(self.config)
+        return make_reader(self.config.model, dtype=self.config.dtype, batch_tokens=self.config.batch_tokens)
 
     def _groups(self, table: str) -> Iterator[tuple[str, RolloutGroup]]:
         for number, (name, rollouts) in enumerate(read_table(self.folder, table).groupby("problem_id", sort=False)):

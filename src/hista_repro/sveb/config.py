@@ -1,12 +1,12 @@
 """What a build of the benchmark is asked for."""
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from hista_repro.conforming import configured
 from hista_repro.errors import Refused
-
-ENGINES = ("transformers", "vllm")
-DTYPES = ("float32", "bfloat16", "float16")
+from hista_repro.rollouts.engines import DTYPES, ENGINES
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,9 @@ class BuildConfig:
             raise Refused(f"accuracies must satisfy 0 <= min <= max <= 1, not {self.min_accuracy!r} and {self.max_accuracy!r}")
 
     @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> "BuildConfig":
-        """Raises `Refused` for a setting that does not exist and for one that is missing."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(settings) - known):
-            raise Refused(f"a build has no setting {unknown[0]!r}; there are {', '.join(sorted(known))}")
-        if missing := sorted({"model", "problems"} - set(settings)):
-            raise Refused(f"a build needs the setting {missing[0]!r}")
-        return cls(**settings)
+    def from_dict(cls, settings: Mapping[str, Any]) -> "BuildConfig":
+        """Raises `Refused` for a setting that does not exist, one that is missing and one of another type."""
+        return configured(cls, settings, "a build")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

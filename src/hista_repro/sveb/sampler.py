@@ -3,24 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from hista_repro.errors import Refused
 from hista_repro.problems.grading import Outcome, grade_all
 from hista_repro.problems.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 from hista_repro.problems.prompting import render
-from hista_repro.rollouts.engine import Completion, Engine, Reader, Request
+from hista_repro.rollouts.engine import Completion, Reader, Request
+from hista_repro.rollouts.engines import make_engine, make_reader
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_store import LAYER, to_rows
 from hista_repro.sveb.records import Row
-
-if TYPE_CHECKING:
-    from hista_repro.rollouts.transformers_engine import TransformersEngine
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Sampler:
 
     def __init__(self, config: BuildConfig, problems: Sequence[Problem]) -> None:
         self.config = config
-        self.engine = make_engine(config)
+        self.engine = make_engine(config.engine, config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
         self.verifier = ModelVerifier(config.verifier) if config.verifier else None
         self.problems = {problem.id: problem for problem in problems}
         prompts = {problem.id: render(problem, self.engine.tokenizer) for problem in problems}
@@ -57,7 +53,10 @@ class Sampler:
 
     @cached_property
     def reader(self) -> Reader:
-        return self.engine if self.config.engine == "transformers" else make_reader(self.config)
+        config = self.config
+        if config.engine == "transformers":
+            return self.engine
+        return make_reader(config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
 
     def prompts(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Problem id -> text and token ids of its prompt."""
@@ -122,23 +121,3 @@ class Sampler:
 
     def _grade(self, names: Sequence[str], completions: Sequence[Completion]) -> list[Outcome]:
         return grade_all([(self.problems[name], c.text) for name, c in zip(names, completions, strict=True)], self.verifier)
-
-
-def make_engine(config: BuildConfig) -> Engine:
-    """The engine that `config` names, with its model loaded."""
-    if config.engine == "vllm":
-        from hista_repro.rollouts.vllm_engine import VllmEngine
-
-        return VllmEngine(config.model, dtype=config.dtype)
-    return _transformers_engine(config)
-
-
-def make_reader(config: BuildConfig) -> Reader:
-    """What reads hidden states of the model of `config`, whatever engine samples from it."""
-    return _transformers_engine(config)
-
-
-def _transformers_engine(config: BuildConfig) -> "TransformersEngine":
-    from hista_repro.rollouts.transformers_engine import TransformersEngine
-
-    return TransformersEngine(config.model, dtype=getattr(torch, config.dtype), batch_tokens=config.batch_tokens)

@@ -1,10 +1,11 @@
 """What a training run is asked for: a preset, and what differs from it."""
 
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hista_repro.conforming import conform
+from hista_repro.conforming import configured
 from hista_repro.errors import Refused, did_you_mean
 from hista_repro.training.presets import PRESETS
 from hista_repro.training.run_files import read_settings
@@ -100,20 +101,9 @@ class TrainConfig:
         return self.prompts * self.group_size
 
     @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> "TrainConfig":
+    def from_dict(cls, settings: Mapping[str, Any]) -> "TrainConfig":
         """Raises `Refused` for a setting that does not exist, one that is missing and one of another type."""
-        kinds = {f.name: f.type for f in fields(cls)}
-        checked = {}
-        for name, value in settings.items():
-            if name not in kinds:
-                raise Refused(f"a training run has no setting {name!r}; {did_you_mean(str(name), kinds)}")
-            try:
-                checked[name] = conform(value, kinds[name])
-            except TypeError:
-                raise Refused(f"{name} must be of type {getattr(kinds[name], '__name__', kinds[name])}, not {value!r}") from None
-        if missing := [f.name for f in fields(cls) if f.name not in checked and f.default is MISSING and f.default_factory is MISSING]:
-            raise Refused(f"a training run needs the setting {missing[0]!r}")
-        return cls(**checked)
+        return configured(cls, settings, "a training run")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

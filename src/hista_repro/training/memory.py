@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
-import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+from transformers import PretrainedConfig
 
 from hista_repro.estimators import get_estimator
-from hista_repro.models import resolve_model
+from hista_repro.models.sizes import head_size, model_config, parameters_of
 from hista_repro.training.config import TrainConfig, read_config
 from hista_repro.training.presets import PRESETS
 from hista_repro.training.run_files import BUNDLED
@@ -63,19 +62,6 @@ class Memory:
         return sum(asdict(self).values()) - self.generation
 
 
-def model_config(name: str) -> PretrainedConfig:
-    """The sizes of a model of the paper, or of any that `resolve_model` finds."""
-    known = load_yaml((BUNDLED / "models.yaml").read_text(encoding="utf-8"))
-    return AutoConfig.for_model(**known[name]) if name in known else AutoConfig.from_pretrained(resolve_model(name))
-
-
-def parameters_of(config: PretrainedConfig) -> int:
-    """Parameters, tied ones once, counted on a model without weights."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 def sharded(parameters: int, launch: Launch) -> tuple[float, float, float]:
     """Bytes of weights, gradients and optimiser states on each GPU."""
     weights, gradients, optimizer = _BF16 * parameters, _BF16 * parameters, _ADAM * parameters
@@ -88,18 +74,18 @@ def sharded(parameters: int, launch: Launch) -> tuple[float, float, float]:
 
 def cache_bytes(config: PretrainedConfig, tokens: int) -> int:
     """Keys and values of `tokens` tokens in bfloat16."""
-    return 2 * _BF16 * tokens * config.num_hidden_layers * config.num_key_value_heads * _head_size(config)
+    return 2 * _BF16 * tokens * config.num_hidden_layers * config.num_key_value_heads * head_size(config)
 
 
 def activation_bytes(config: PretrainedConfig, tokens: int) -> int:
     """What a backward pass over `tokens` tokens holds with gradient checkpointing, where attention keeps no scores."""
-    queries, keys = config.num_attention_heads * _head_size(config), config.num_key_value_heads * _head_size(config)
+    queries, keys = config.num_attention_heads * head_size(config), config.num_key_value_heads * head_size(config)
     inner = 4 * config.hidden_size + 3 * queries + 4 * keys + 4 * config.intermediate_size
     return _BF16 * tokens * (config.num_hidden_layers * config.hidden_size + inner)
 
 
 def memory_of(run: TrainConfig, launch: Launch, gpu_bytes: float) -> Memory:
-    """What `run` needs on each of the launch's GPUs, which hold `gpu_bytes`."""
+    """What `run` needs on each of the launch's GPUs, which hold `gpu_bytes`. Raises `Refused` for a model whose sizes are not known."""
     config = model_config(run.model)
     weights, gradients, optimizer = sharded(parameters_of(config), launch)
     length = _PROMPT_TOKENS + run.max_tokens
@@ -137,10 +123,6 @@ def memory_table() -> pd.DataFrame:
         sizes = {what: size / 1e9 for what, size in asdict(memory).items()}
         rows.append({"run": run, "launch": launch, **sizes, "all": (memory.training + memory.generation) / 1e9, "GPU": gpu})
     return pd.DataFrame(rows).set_index(["run", "launch"])
-
-
-def _head_size(config: PretrainedConfig) -> int:
-    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
 if __name__ == "__main__":

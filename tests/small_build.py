@@ -1,0 +1,25 @@
+"""A small build of the benchmark, for tests that make it in more than one way and compare what is written."""
+
+from pathlib import Path
+
+from hista_repro.sveb import BuildConfig
+
+TABLES = ("screening", "problems", "rollouts", "states", "references")
+SMALL = BuildConfig(
+    model="tiny",
+    problems="arithmetic-steps",
+    limit=6,
+    group_size=4,
+    states=2,
+    references=5,
+    draws=2,
+    screen=8,
+    temperature=1.0,
+    max_tokens=96,
+    batch_tokens=96 * 8,
+)
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """The tables of the build in `folder`, as they lie on disk."""
+    return {name: (folder / f"{name}.parquet").read_bytes() for name in TABLES}
