@@ -24,7 +24,8 @@ _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})
 def execute_notebook(notebook: Path, executed: Path, parameters: dict[str, Any], error: Path, environment: Mapping[str, str]) -> None:
     """Be the process that executes `notebook` with `parameters` into the file `executed`, and writes what went wrong to `error`."""
     os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whether to stop is the runner's to decide
+    # Whether to stop is the runner's to decide. Kernels inherit this: papermill interrupts each before it ends it, which they report.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.dup2(2, 1)  # nothing but one JSON document may appear on the runner's standard output
     os.environ.clear()
     os.environ.update(environment)
