@@ -44,3 +44,12 @@ def test_records_come_from_a_commit(folder):
     for path in sorted((folder / "status").glob("*.json")):
         stamp = read_json(path)
         assert stamp["status"] == "done" and stamp["commit"] and not stamp["dirty"], path.name
+
+
+@pytest.mark.skipif(not (ROOT / "results" / "cpu").is_dir(), reason="nothing is recorded")
+def test_the_cpu_profile_measures_enough_states():
+    measured = read_json(ROOT / "results" / "cpu" / "results" / "table-04.json")["measured"]
+    states = {entry["build"]["model"]: max(row.get("n_states", 0) for row in entry["errors"]) for entry in measured}
+    references = {entry["build"]["model"]: entry["build"]["references"] for entry in measured}
+    assert states["tiny"] >= 400 and references["tiny"] >= 100
+    assert states["smollm2-135m"] >= 100 and references["smollm2-135m"] >= 20
