@@ -18,6 +18,14 @@ def test_the_book_is_sound_with_and_without_runs(checkout, record_run):
     assert "0.142 [0.120, 0.164]" in (html / "book" / "intro.html").read_text()
     assert (html / "index.html").is_file()
 
+    rendered = (html / "index.html").stat().st_mtime_ns
+    build_book(checkout)
+    assert (html / "index.html").stat().st_mtime_ns == rendered, "nothing had changed"
+    with open(checkout / "book" / "intro.md", "a", encoding="utf-8") as prose:
+        prose.write("\nOne sentence more.\n")
+    build_book(checkout)
+    assert "One sentence more." in (html / "book" / "intro.html").read_text()
+
 
 def test_a_number_that_no_result_gives_fails_the_build_each_time(checkout, record_run):
     path = record_run("table-04", "runs/cpu", "cpu") / "notebooks" / "table_04.ipynb"

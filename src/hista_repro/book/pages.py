@@ -13,7 +13,6 @@ _PARTS_OF_KEY = {
     "parameters": "the sizes",
     "source": "the code",
     "inputs": "the input files",
-    "outputs": "the files",
 }
 
 

@@ -76,4 +76,6 @@ def _usable(artifact: Artifact, folder: Path, row: dict[str, Any]) -> ShownRun |
     stamp = row if row["state"] in ("done", "stale") else row.get("last_done")
     if not stamp or any(not (folder / place).is_file() for place in (f"notebooks/{artifact.notebook}", f"results/{artifact.id}.json")):
         return None
-    return ShownRun(artifact, folder, stamp, row["changed"], load_result(artifact.id, folder))
+    # The figures of a recorded run lie in figures/, so that "outputs" says that they are gone; what a page needs has been looked for above.
+    changed = [part for part in row["changed"] if part != "outputs"]
+    return ShownRun(artifact, folder, stamp, changed, load_result(artifact.id, folder))
