@@ -5,17 +5,15 @@ by name at run time. `hista_cosine.py` counts where all words of its own name ap
 module that it reaches spell out ("hista-cosine" may be put together from "hista" and "-cosine").
 """
 
-import ast
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hista_repro
+from hista_repro.source_files import Source, parse_source, read_source
 
 _PACKAGE = Path(hista_repro.__file__).parent
-_NAME = "hista_repro"
 _BY_NAME = "estimators"
 """The folder of modules that are found by name."""
 _NAMES = re.compile(r"-?[a-z0-9]+(-[a-z0-9]+)*-?")
@@ -27,11 +25,11 @@ def reached_files(code: str, texts: Iterable[str] = (), package: Path = _PACKAGE
 
     Files that are not Python belong to the package folder that they lie in. Raises `SyntaxError` for code that is not Python.
     """
-    tree = ast.parse(code)
+    source = parse_source(code)
     modules: set[Path] = set()
-    _add_closure(modules, _imported(tree, package), package)
+    _add_closure(modules, _imported(source, package), package)
     if package / _BY_NAME / "registry.py" in modules:
-        spelled = set(texts).union(_strings(tree), *(_strings(_tree(path)) for path in modules if path.parent.name != _BY_NAME))
+        spelled = set(texts).union(source.strings, *(read_source(path).strings for path in modules if path.parent.name != _BY_NAME))
         words = {word for text in spelled if _NAMES.fullmatch(text) for word in text.split("-")}
         by_name = [
             path
@@ -61,53 +59,24 @@ def _add_closure(modules: set[Path], start: Iterable[Path], package: Path) -> No
         path = waiting.pop()
         if path not in modules:
             modules.add(path)
-            waiting += _imported(_tree(path), package)
+            waiting += _imported(read_source(path), package)
 
 
-def _imported(tree: ast.AST, package: Path) -> Iterator[Path]:
-    """The modules of the package that a tree imports anywhere, or names as text, for `python -m`; with the packages around them."""
-    for node in ast.walk(tree):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names = [node.value]
-        for name in names:
-            yield from _files_of(name, package)
-
-
-def _files_of(name: str, package: Path) -> Iterator[Path]:
-    first, *rest = name.split(".")
-    if first != _NAME:
-        return
-    folder = package
-    yield package / "__init__.py"
-    for part in rest:
-        if (folder / f"{part}.py").is_file():
-            yield folder / f"{part}.py"
-        folder = folder / part
-        if not (folder / "__init__.py").is_file():
-            return
-        yield folder / "__init__.py"
+def _imported(source: Source, package: Path) -> Iterator[Path]:
+    """The modules that a source names, with the packages around them."""
+    for name in source.names:
+        folder = package
+        yield package / "__init__.py"
+        for part in name.split(".")[1:]:
+            if (folder / f"{part}.py").is_file():
+                yield folder / f"{part}.py"
+            folder = folder / part
+            if not (folder / "__init__.py").is_file():
+                break
+            yield folder / "__init__.py"
 
 
 def _data_of(folders: set[Path], package: Path) -> set[Path]:
     """The files that are not Python of package folders, with those of folders below that are no packages."""
     files = (path for path in package.rglob("[!.]*") if path.is_file() and path.suffix not in (".py", ".pyc"))
     return {path for path in files if next(folder for folder in path.parents if (folder / "__init__.py").is_file()) in folders}
-
-
-def _strings(tree: ast.AST) -> frozenset[str]:
-    return frozenset(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-
-
-def _tree(path: Path) -> ast.Module:
-    info = path.stat()
-    return _parsed(path, info.st_mtime_ns, info.st_size)
-
-
-@cache
-def _parsed(path: Path, changed: int, size: int) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))

@@ -54,7 +54,7 @@ def test_other_settings_are_scored_anew(scored, tmp_path):
 
 def test_another_source_is_scored_anew(scored, tmp_path, monkeypatch):
     kept_scores(Build(tmp_path), {"a": get_estimator("hista")})
-    monkeypatch.setattr(module, "sha256_of", lambda *paths: "edited")
+    monkeypatch.setattr(module, "code_digest", lambda *paths: "edited")
     kept_scores(Build(tmp_path), {"a": get_estimator("hista")})
     assert len(scored) == 2
 

@@ -108,7 +108,7 @@ def edited(package, key, name, *sources):
     """What changes of the key of a notebook when the file `name` is edited."""
     before = key(*sources)
     (package / name).parent.mkdir(exist_ok=True)
-    (package / name).write_text("# edited")
+    (package / name).write_text("edited = 1")
     return changed(before, key(*sources))
 
 
@@ -131,7 +131,7 @@ def test_data_belong_to_the_package_around_them(package, key):
 
 def test_an_estimator_that_a_parameter_names_is_reached(package, key):
     before = key("import hista_repro.scoring", names=["hista"])
-    (package / "estimators" / "hista.py").write_text("# edited")
+    (package / "estimators" / "hista.py").write_text("edited = 1")
     assert changed(before, key("import hista_repro.scoring", names=["hista"])) == ["source"]
 
 

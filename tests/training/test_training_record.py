@@ -48,6 +48,6 @@ def test_settings_that_do_not_exist_are_refused_before_anything_is_written(train
 def test_a_run_outlives_changes_to_estimators_that_it_does_not_use(trained, tmp_path, monkeypatch, edited, another):
     settings = {**SETTINGS, "estimator": "hista-loo"}
     before = record(settings, tmp_path)
-    whole = module.sha256_of
-    monkeypatch.setattr(module, "sha256_of", lambda *paths: "edited" if any(path.stem == edited for path in paths) else whole(*paths))
+    whole = module.code_digest
+    monkeypatch.setattr(module, "code_digest", lambda *paths: "edited" if any(path.stem == edited for path in paths) else whole(*paths))
     assert (record(settings, tmp_path) != before) is another

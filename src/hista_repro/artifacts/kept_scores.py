@@ -9,8 +9,9 @@ import pandas as pd
 from filelock import FileLock
 
 from hista_repro.estimators import Estimator
-from hista_repro.files import sha256_of, write_atomically
+from hista_repro.files import write_atomically
 from hista_repro.imports import reached_files
+from hista_repro.source_files import code_digest
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.score import evaluate
 
@@ -38,7 +39,7 @@ def _scores(benchmark: Benchmark, estimator: Estimator) -> pd.DataFrame:
 def _key(estimator: Estimator) -> str:
     module = type(estimator).__module__
     source = {*reached_files(f"import {module}\nimport {evaluate.__module__}"), *_own_file(estimator)}
-    return hashlib.sha256(f"{estimator!r}\n{sha256_of(*sorted(source))}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{estimator!r}\n{code_digest(*sorted(source))}".encode()).hexdigest()[:16]
 
 
 def _own_file(estimator: Estimator) -> list[Path]:

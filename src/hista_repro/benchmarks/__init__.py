@@ -9,8 +9,8 @@ from hista_repro.benchmarks.evaluation import evaluate, identity_of, questions_o
 from hista_repro.benchmarks.regrading import disagreements, regrade
 from hista_repro.benchmarks.scoring import Evaluation, compare, summarise
 from hista_repro.benchmarks.table import Benchmark, benchmarks, get_benchmark
-from hista_repro.files import sha256_of
 from hista_repro.shared_records import shared_record
+from hista_repro.source_files import code_digest
 
 __all__ = [
     "Benchmark",
@@ -41,5 +41,5 @@ def record(settings: Mapping[str, Any], home: Path | None = None) -> Path:
     `evaluate` raises.
     """
     config = EvaluationConfig.from_dict(settings)
-    content = {**identity_of(config, questions_of(config)), "source": sha256_of(*(_PACKAGE / maker for maker in _MAKERS))}
+    content = {**identity_of(config, questions_of(config)), "source": code_digest(*(_PACKAGE / maker for maker in _MAKERS))}
     return shared_record(f"evaluation-{Path(config.model).name}", content, lambda folder: evaluate(config, folder), home)

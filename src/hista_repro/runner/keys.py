@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import hista_repro
 from hista_repro.files import sha256_of
 from hista_repro.imports import reached_files, strings_in
 from hista_repro.runner.notebooks import source_of
+from hista_repro.source_files import code_digest
 
 _PACKAGE = Path(hista_repro.__file__).parent
 _NOT_COMPUTING = ("distributed", "profiles", "runner")
@@ -59,17 +59,7 @@ def source_digest(notebook: NotebookNode, parameters: Mapping[str, Any]) -> str:
     except SyntaxError:  # what it can reach is not known
         files = _files_below(_PACKAGE)
     computing = [path for path in files if path.relative_to(_PACKAGE).parts[0] not in _NOT_COMPUTING]
-    return _digest([(str(path.relative_to(_PACKAGE)), _digest_of(path)) for path in computing])
-
-
-def _digest_of(path: Path) -> str:
-    info = path.stat()
-    return _digest_once(path, info.st_mtime_ns, info.st_size)
-
-
-@cache
-def _digest_once(path: Path, changed: int, size: int) -> str:
-    return sha256_of(path)
+    return code_digest(*computing)
 
 
 def _paths_in(value: Any) -> Iterator[Path]:

@@ -8,6 +8,7 @@ from hista_repro.distributed import Hire, hire_here
 from hista_repro.files import sha256_of
 from hista_repro.models import resolve_model
 from hista_repro.shared_records import shared_record
+from hista_repro.source_files import code_digest
 from hista_repro.sveb.build import build
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.score import score
@@ -33,6 +34,6 @@ def record(settings: Mapping[str, Any], hire: Hire = hire_here, home: Path | Non
         "config": config.to_dict(),
         "model": sha256_of(resolve_model(config.model)),
         "problems": sha256_of(Path(config.problems)) if Path(config.problems).exists() else config.problems,
-        "source": sha256_of(*(_PACKAGE / maker for maker in _MAKERS)),
+        "source": code_digest(*(_PACKAGE / maker for maker in _MAKERS)),
     }
     return shared_record(f"sveb-{Path(config.model).name}", content, lambda folder: build(config, folder, hire), home)

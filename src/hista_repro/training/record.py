@@ -10,6 +10,7 @@ from hista_repro.files import sha256_of
 from hista_repro.imports import reached_files, strings_in
 from hista_repro.models import resolve_model
 from hista_repro.shared_records import shared_record
+from hista_repro.source_files import code_digest
 from hista_repro.training.config import TrainConfig
 from hista_repro.training.run import train
 
@@ -29,7 +30,7 @@ def record(settings: Mapping[str, Any], home: Path | None = None) -> Path:
         "config": asked,
         "model": sha256_of(resolve_model(config.model)),
         "problems": sha256_of(Path(config.problems)) if Path(config.problems).exists() else config.problems,
-        "source": sha256_of(*_source(asked)),
+        "source": code_digest(*_source(asked)),
     }
     return shared_record(f"training-{Path(config.model).name}", content, lambda folder: train(replace(config, out=str(folder))), home)
 
