@@ -1,6 +1,6 @@
 import pytest
 
-from hista_repro.book.docstrings import escaped
+from hista_repro.sphinxext.docstrings import escaped
 
 
 @pytest.mark.parametrize(

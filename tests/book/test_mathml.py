@@ -14,7 +14,7 @@ def render(tmp_path):
     def build(text: str) -> tuple[str, str]:
         (tmp_path / "index.rst").write_text(f"Title\n=====\n\n{text}\n")
         warnings = StringIO()
-        settings = {"extensions": ["hista_repro.book.mathml"], "html_math_renderer": "mathml"}
+        settings = {"extensions": ["hista_repro.sphinxext.mathml"], "html_math_renderer": "mathml"}
         folders = (str(tmp_path), None, str(tmp_path / "out"), str(tmp_path / "doctrees"))
         with patch_docutils(), docutils_namespace():
             Sphinx(*folders, "html", settings, status=None, warning=warnings, freshenv=True).build()

@@ -8,8 +8,8 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.book.pages import result_entry
-from hista_repro.book.results import DOCUMENT
 from hista_repro.book.runs import shown_runs
+from hista_repro.sphinxext.results import DOCUMENT
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def render(checkout, record_run, tmp_path):
     def build(text: str) -> tuple[BeautifulSoup, str]:
         (source / "index.md").write_text(f"# Title\n\n{text}\n\n```{{toctree}}\n:glob:\nnotebooks/*\n```\n")
         warnings = StringIO()
-        settings = {"extensions": ["myst_parser", "hista_repro.book.results"]}
+        settings = {"extensions": ["myst_parser", "hista_repro.sphinxext.results"]}
         folders = (str(source), None, str(tmp_path / "out"), str(tmp_path / "doctrees"))
         with patch_docutils(), docutils_namespace():
             Sphinx(*folders, "html", settings, status=None, warning=warnings, freshenv=True).build()

@@ -1,15 +1,13 @@
 import json
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from hista_repro.errors import Refused, WorkFailed
+from hista_repro.runner.warm import warm_processes
 from hista_repro.sveb import BuildConfig, build, record
 from hista_repro.sveb.records import read_table
 from small_build import SMALL, TABLES, tables
@@ -20,6 +18,19 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sveb") / "undisturbed"
     build(SMALL, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def forked():
+    """(function, arguments) -> it runs in a process that begins with the libraries loaded."""
+
+    def start(function, *arguments, **keywords):
+        process = multiprocessing.get_context("forkserver").Process(target=function, args=arguments, kwargs=keywords)
+        process.start()
+        return process
+
+    with warm_processes():
+        yield start
 
 
 def test_the_tables_fit_together(built):
@@ -151,30 +162,27 @@ def test_settings_of_another_type_are_refused():
         record({**SMALL.to_dict(), "temperature": "1"})
 
 
-def test_a_record_is_made_once_for_all_who_ask(tmp_path, monkeypatch):
-    monkeypatch.setenv("HISTA_REPRO_RECORDS", str(tmp_path))
+def test_a_record_is_made_once_for_all_who_ask(forked, tmp_path):
     settings = {**SMALL.to_dict(), "limit": 3}
-    script = "import sys, json; from hista_repro.sveb import record; print(record(json.loads(sys.argv[1])))"
-    asked = [subprocess.Popen([sys.executable, "-c", script, json.dumps(settings)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    folders = {process.communicate()[0].strip() for process in asked}
-    assert folders == {str(record(settings))}
-    assert len([entry for entry in tmp_path.iterdir() if entry.is_dir()]) == 1
-    assert json.loads((record(settings) / "manifest.json").read_text())["restarts"] == 0
+    asked = [forked(record, settings, home=tmp_path) for _ in range(2)]
+    for process in asked:
+        process.join()
+    assert [process.exitcode for process in asked] == [0, 0]
+    assert [entry for entry in tmp_path.iterdir() if entry.is_dir()] == [record(settings, home=tmp_path)]
+    assert json.loads((record(settings, home=tmp_path) / "manifest.json").read_text())["restarts"] == 0
 
 
 @pytest.mark.slow
-def test_a_build_killed_at_random_moments_ends_with_the_same_files(built, tmp_path):
+def test_a_build_killed_at_random_moments_ends_with_the_same_files(forked, built, tmp_path):
     folder = tmp_path / "killed"
-    command = [sys.executable, "-c", "import sys, json; from pathlib import Path; from hista_repro.sveb import BuildConfig, build; "]
-    command[-1] += "build(BuildConfig(**json.loads(sys.argv[1])), Path(sys.argv[2]))"
     kills = 0
-    for delay in np.random.default_rng(0).uniform(3, 7, 10):
-        process = subprocess.Popen([*command, json.dumps(SMALL.to_dict()), str(folder)], start_new_session=True)
-        time.sleep(delay)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    for delay in np.random.default_rng(0).uniform(0.2, 1.5, 10):
+        process = forked(build, SMALL, folder)
+        process.join(delay)
+        if process.is_alive():
+            process.kill()
             kills += 1
-        process.wait()
+        process.join()
     build(SMALL, folder)
-    assert kills
+    assert kills >= 3
     assert tables(folder) == tables(built)

@@ -45,7 +45,7 @@ def missing_numbers(html: Path, runs: Mapping[str, ShownRun | None]) -> Iterator
 
 
 def wrong_numbers(html: Path, runs: Mapping[str, ShownRun | None]) -> Iterator[str]:
-    """Numbers in prose that say which result they are (see `book.results`), and are not that."""
+    """Numbers in prose that say which result they are (see `sphinxext.results`), and are not that."""
     for page in sorted((html / "book").rglob("*.html")):
         for tag in _parse(page).select("span.result"):
             _, artifact_id, name = tag["class"]

@@ -17,8 +17,11 @@ _PARTS_OF_KEY = {
 
 
 def result_entry(artifact: Artifact, run: ShownRun | None) -> dict[str, Any]:
-    """What prose may use of an artifact (`book.results`): `shown`, the numbers that its page shows, name -> text, or None without a run;
-    `word`, its verdict; `size`, profile and date; and in Markdown `source`, where it comes from, and `findings`."""
+    """What prose may use of an artifact (`sphinxext.results`).
+
+    `shown`, the numbers that its page shows, name -> text, or None without a run; `word`, its verdict; `size`, profile and date; and in
+    Markdown `source`, where it comes from, and `findings`.
+    """
     if run is None:
         sentence = f"{page_link(artifact)} was not run here: `{command_for(artifact)}`."
         return {"shown": None, "word": Word.NOT_RUN, "size": "", "source": sentence, "findings": sentence}

@@ -11,10 +11,10 @@ from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.book.catalogue import estimators_table
 from hista_repro.book.choice import choice_table, comparisons, short_answer
 from hista_repro.book.pages import empty_page, findings, provenance_note, result_entry, status_table
-from hista_repro.book.results import DOCUMENT
 from hista_repro.book.runs import ShownRun
 from hista_repro.files import write_json, write_text
 from hista_repro.planning.pages import scale_page
+from hista_repro.sphinxext.results import DOCUMENT
 
 
 def stage(root: Path, source: Path, runs: Mapping[str, ShownRun | None]) -> None:

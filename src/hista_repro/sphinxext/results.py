@@ -7,8 +7,8 @@
     ```{measured} table-04 figure-08                          sentences that need these results, with where the results come from
     ```{findings} table-04                                    the claims that a page tests, with what was measured
 
-Results are those that staging left in `DOCUMENT` (`pages.result_entry`). An artifact, a number or a cell that does not exist is a warning,
-and so an error in a build with `-W`.
+Results are those that staging left in `DOCUMENT` (`book.pages.result_entry`). An artifact, a number or a cell that does not exist is a
+warning, and so an error in a build with `-W`.
 """
 
 from pathlib import Path
@@ -82,7 +82,7 @@ class _Result(_Role):
                 continue
             if name not in entry["shown"]:
                 raise Refused(f"{artifact_id} shows no {name!r}; {did_you_mean(name, entry['shown'])}")
-            # the classes tell `check.wrong_numbers` what the number claims to be
+            # the classes tell `book.check.wrong_numbers` what the number claims to be
             parts.append(nodes.inline(text=entry["shown"][name], classes=["result", artifact_id, name]))
         return parts
 
