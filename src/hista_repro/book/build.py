@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ def render(checkout: Path, profile: str | None = None, *, reuse: bool = False) -
     if reuse and of.exists() and read_json(of) == sources and (html / "index.html").exists():
         return html, runs
     of.unlink(missing_ok=True)
+    shutil.rmtree(html, ignore_errors=True)  # Sphinx leaves pages in place whose sources have gone
     ended = subprocess.run(
         [*_JUPYTER_BOOK, "build", str(source), "--path-output", str(checkout), "--all", "-n", "-W", "--keep-going"],
         stdout=subprocess.PIPE,

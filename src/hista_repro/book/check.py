@@ -1,6 +1,7 @@
 """Is the rendered book sound? Links, anchors, headings, images, numbers, and that it needs no network."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -70,6 +71,12 @@ def _page_of(html: Path, artifact_id: str) -> Path:
 
 
 def _parse(page: Path) -> BeautifulSoup:
+    return _parsed(page.resolve(), page.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _parsed(page: Path, changed: int) -> BeautifulSoup:
+    """Several checks look at the same pages, and reading them is most of their time."""
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +92,7 @@ class Benchmark:
                     prompt_token_ids=prompt,
                     token_ids=tuple(completions),
                     hidden_of=self._hidden_reader(prompt, completions, hidden_path(self.folder, table, number)),
-                    entropies_of=lambda p=prompt, c=completions: self.reader.entropies(p, c, self.config.temperature),
+                    entropies_of=cache(lambda p=prompt, c=completions: self.reader.entropies(p, c, self.config.temperature)),
                     continue_from=_recorded_draws(self.states[name]) if table == "rollouts" else None,
                 ),
             )
