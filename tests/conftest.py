@@ -1,16 +1,31 @@
 """What tests of several rooms share."""
 
+import gc
 import string
 
 import pytest
-import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+_LONGEST = ("test_notebooks_again", "test_browser", "test_two_processes", "test_building", "test_runner_kills", "test_using")
+"""Modules that take minutes; they begin first, so that no worker is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: next((place for place, name in enumerate(_LONGEST) if name in item.nodeid), len(_LONGEST)))
+
+
+def pytest_collection_finish():
+    """Garbage collections, which every trainer asks for several times, need not look through all the libraries each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory):
     """A folder with an untrained two-layer model over single characters: every token is likely, so every path is taken."""
+    import torch  # here, since these take seconds, and the process that hands tests to others reads this file too
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
     folder = tmp_path_factory.mktemp("models") / "random"
     characters = ["<pad>", "<eos>", *string.digits, *string.ascii_lowercase, *" .?:\n"]
     tokenizer = Tokenizer(models.WordLevel({character: i for i, character in enumerate(characters)}, unk_token="?"))
