@@ -1,12 +1,10 @@
 """An estimator is one file: it is then known to the benchmark, to its tables and to training, with nothing else changed."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
+from hista_repro.cli import main
 from hista_repro.errors import Refused
 from hista_repro.estimators import Information, available_estimators, get_estimator
 from hista_repro.estimators import registry as registry_module
@@ -43,11 +41,9 @@ def plugin(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "shrunken_mean.py").write_text(PLUGIN)
     monkeypatch.setenv("HISTA_REPRO_PLUGINS", str(folder))
-    return folder
-
-
-def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "hista_repro", *map(str, arguments)], capture_output=True, text=True, env=os.environ)
+    registry_module._estimators.cache_clear()
+    yield folder
+    registry_module._estimators.cache_clear()
 
 
 def test_a_file_in_a_folder_is_an_estimator(plugin):
@@ -72,13 +68,13 @@ def test_a_module_of_another_package_is_an_estimator(tmp_path, monkeypatch):
         registry_module._estimators.cache_clear()
 
 
-@pytest.mark.slow
-def test_the_benchmark_scores_it_and_training_takes_it(plugin, random_model, tmp_path):
+def test_the_benchmark_scores_it_and_training_takes_it(plugin, random_model, tmp_path, capsys):
     source = ["--model", "tiny", "--problems", "arithmetic-steps", "--limit", "4", "--temperature", "1.0", "--max-tokens", "96"]
     sizes = ["--group-size", "4", "--states", "2", "--references", "2", "--draws", "0"]
-    assert run("sveb", "build", *source, *sizes, "--out", tmp_path / "b").returncode == 0
-    scored = run("sveb", "score", tmp_path / "b", "--json")
-    rows = {row["estimator"]: row for row in json.loads(scored.stdout)}
+    assert main(["sveb", "build", *source, *sizes, "--out", str(tmp_path / "b")]) == 0
+    capsys.readouterr()
+    assert main(["sveb", "score", str(tmp_path / "b"), "--json"]) == 0
+    rows = {row["estimator"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["shrunken-mean"]["information"] == "siblings" and rows["shrunken-mean"]["n_states"] > 0
 
     config = tmp_path / "run.yaml"
@@ -86,8 +82,7 @@ def test_the_benchmark_scores_it_and_training_takes_it(plugin, random_model, tmp
         f"{{model: {random_model}, problems: arithmetic-steps, out: {tmp_path / 'run'}, estimator: shrunken-mean, limit: 20, prompts: 2, "
         "group_size: 2, oversampling: 1, micro_batch: 4, max_tokens: 8, steps: 1, temperature: 1.0, trl: {use_cpu: true}}"
     )
-    trained = run("train", config)
-    assert trained.returncode == 0, trained.stderr
+    assert main(["train", str(config)]) == 0
 
 
 def test_a_name_that_is_taken_is_refused(plugin):
