@@ -4,6 +4,8 @@ PYTHON  ?= python3
 VENV    ?= .venv
 PROFILE ?= cpu
 JOBS    ?= $(if $(filter smoke cpu,$(PROFILE)),2,1)
+# of the tests, some of which mostly wait
+WORKERS ?= 3
 
 # On Linux, PyPI's torch brings several gigabytes of CUDA. Where there is no GPU, PyTorch's own index has a small build:
 #   make TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
@@ -39,15 +41,15 @@ reproduce: environment
 	@echo "open _build/html/index.html"
 
 test: environment lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not cluster"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not slow and not cluster"
 	$(HISTA) run --profile smoke --jobs 2
-	HISTA_REPRO_SMOKE_RUN=runs/smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m slow
+	HISTA_REPRO_SMOKE_RUN=runs/smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m slow
 
 test-cluster: environment
 	$(BIN)/python -m pytest -m cluster
 
 test-fast: environment
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not cluster"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not slow and not cluster"
 
 lint: environment
 	$(BIN)/ruff check .

@@ -7,11 +7,12 @@ module that it reaches spell out ("hista-cosine" may be put together from "hista
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hista_repro
-from hista_repro.source_files import Source, parse_source, read_source
+from hista_repro.source_files import parse_source, read_source
 
 _PACKAGE = Path(hista_repro.__file__).parent
 _BY_NAME = "estimators"
@@ -27,7 +28,7 @@ def reached_files(code: str, texts: Iterable[str] = (), package: Path = _PACKAGE
     """
     source = parse_source(code)
     modules: set[Path] = set()
-    _add_closure(modules, _imported(source, package), package)
+    _add_closure(modules, _named(source.names, package), package)
     if package / _BY_NAME / "registry.py" in modules:
         spelled = set(texts).union(source.strings, *(read_source(path).strings for path in modules if path.parent.name != _BY_NAME))
         words = {word for text in spelled if _NAMES.fullmatch(text) for word in text.split("-")}
@@ -59,21 +60,24 @@ def _add_closure(modules: set[Path], start: Iterable[Path], package: Path) -> No
         path = waiting.pop()
         if path not in modules:
             modules.add(path)
-            waiting += _imported(read_source(path), package)
+            waiting += _named(read_source(path).names, package)
 
 
-def _imported(source: Source, package: Path) -> Iterator[Path]:
-    """The modules that a source names, with the packages around them."""
-    for name in source.names:
+@cache
+def _named(names: frozenset[str], package: Path) -> tuple[Path, ...]:
+    """The modules with these dotted names, with the packages around them; looked for once, since many sources are asked about together."""
+    found: dict[Path, None] = {}
+    for name in sorted(names):
         folder = package
-        yield package / "__init__.py"
+        found[package / "__init__.py"] = None
         for part in name.split(".")[1:]:
             if (folder / f"{part}.py").is_file():
-                yield folder / f"{part}.py"
+                found[folder / f"{part}.py"] = None
             folder = folder / part
             if not (folder / "__init__.py").is_file():
                 break
-            yield folder / "__init__.py"
+            found[folder / "__init__.py"] = None
+    return tuple(found)
 
 
 def _data_of(folders: set[Path], package: Path) -> set[Path]:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import threading
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -89,7 +88,7 @@ def test_no_page_complains_or_scrolls_sideways(html, open_page, address):
             continue
         page.complaints.clear()
         page.goto(f"{address}/{path}", wait_until="load")
-        for width, scheme in product(WIDTHS, SCHEMES):
+        for width, scheme in zip(WIDTHS, SCHEMES, strict=True):
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=scheme)
             page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=scheme, timeout=5000)

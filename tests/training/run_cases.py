@@ -1,5 +1,6 @@
 """Trains every case and saves the parameters: `run_cases.py MODEL OUT`, alone or as one of several processes that share the completions."""
 
+import gc
 import os
 import sys
 from itertools import product
@@ -18,6 +19,7 @@ SETTINGS = {"advantage_scale": "batch", "node_spacing": 4}
 
 def main(model: str, out: str) -> None:
     torch.set_num_threads(1)
+    gc.freeze()  # every trainer collects garbage several times
     processes, found = int(os.environ.get("WORLD_SIZE", "1")), {}
     for (name, (completions, oversampling)), estimator in product(CASES.items(), ESTIMATORS):
         config = {"max_steps": 3, "per_device_train_batch_size": completions // processes}
