@@ -9,12 +9,11 @@ products alone: the rows up to the last node, every unordered pair of rollouts o
 
 import argparse
 import resource
-import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from hista_repro.artifacts.estimator_costs import cpu_seconds, products_seconds
 from hista_repro.estimators import hista_values
 from hista_repro.estimators.hista_released import neighbour_schedule, released_nodes
 
@@ -55,20 +54,6 @@ def plain_released_values(hidden_G_T_D: Tensor, rewards_G: Tensor) -> list[Tenso
     return values
 
 
-def products_alone(rollouts: int, rows: int, depth: int) -> float:
-    """CPU seconds of the products of all unordered pairs of rollouts, a rollout with itself included."""
-    tile, other = torch.randn(5 * rows, depth), torch.randn(rows, depth)
-    pairs = rollouts * (rollouts + 1) / 2
-    return cpu_seconds(lambda: [tile @ other.T for _ in range(5)]) / 25 * pairs
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of one call."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
 def compare_speed(rollouts: int, tokens: int, depth: int, repeats: int) -> None:
     """Print the least CPU seconds of each contestant, and how far apart the released values are."""
     generator = torch.Generator().manual_seed(0)
@@ -84,7 +69,7 @@ def compare_speed(rollouts: int, tokens: int, depth: int, repeats: int) -> None:
     for _ in range(repeats):
         for name, work in contestants.items():
             seconds[name].append(cpu_seconds(work))
-        seconds["products alone"].append(products_alone(rollouts, tokens // 50 * 10, depth))
+        seconds["products alone"].append(products_seconds(rollouts, tokens // 50 * 10, depth))
     plain, floor = min(seconds["released algorithm"]), min(seconds["products alone"])
     print(f"G={rollouts} T={tokens} D={depth}, float32, one thread: CPU seconds, least of {repeats}")
     for name, measured in seconds.items():

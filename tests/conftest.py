@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-_LONGEST = ("test_notebooks_again", "test_browser", "test_two_processes", "test_building", "test_runner_kills", "test_using")
+_LONGEST = ("test_notebooks_again", "test_rendered", "test_two_processes", "test_building", "test_runner_kills", "test_using")
 """Modules that take minutes; they begin first, so that no worker is left with one at the end."""
 
 

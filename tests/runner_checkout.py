@@ -89,7 +89,9 @@ class Checkout:
         return {"profile": str(self.profile), "root": self.root, "artifacts": self.artifacts}
 
     def run(self, *ids: str, **options) -> dict[str, Outcome]:
-        with mock.patch("hista_repro.runner.keys.source_digest", lambda notebook, parameters: self.source):
+        few = ["papermill", "ipykernel.kernelapp"]  # these notebooks use no others, and loading them would be most of a test's time
+        source = mock.patch("hista_repro.runner.keys.source_digest", lambda notebook, parameters: self.source)
+        with source, mock.patch("hista_repro.runner.warm._LIBRARIES", few):
             return {outcome.id: outcome for outcome in run(ids, **self.request, **options)}
 
     def states(self, *ids: str, **options) -> dict[str, str]:
@@ -120,9 +122,7 @@ class Checkout:
 
 def main(root: str, executor: str, *ids: str) -> int:
     artifacts = {row["id"]: Artifact(**row) for row in json.loads(Path(root, "artifacts.json").read_text())}
-    few = ["papermill", "ipykernel.kernelapp"]  # these notebooks use no others, and loading them would be most of a test's time
-    with mock.patch("hista_repro.runner.warm._LIBRARIES", few):
-        outcomes = Checkout(Path(root), artifacts).run(*ids, executor=executor)
+    outcomes = Checkout(Path(root), artifacts).run(*ids, executor=executor)
     print(json.dumps({name: outcome.state for name, outcome in outcomes.items()}))
     return int(not all(outcome.ok for outcome in outcomes.values()))
 

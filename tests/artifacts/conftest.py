@@ -40,8 +40,8 @@ def measured() -> Callable[..., Measurement]:
         rows = []
         for estimator, values in estimates.items():
             for number, (value, reference) in enumerate(zip(values, references, strict=True)):
-                problem = f"p{number // states:03d}"
-                rows.append((f"{problem}/{number:04d}", problem, domain, estimator, INFORMATION[estimator], value, reference, 20))
+                problem, information = f"p{number // states:03d}", INFORMATION.get(estimator, "prefix")
+                rows.append((f"{problem}/{number:04d}", problem, domain, estimator, information, value, reference, 20))
         columns = ["state_id", "problem_id", "domain", "estimator", "information", "estimate", "reference", "n"]
         return Measurement("tiny on arithmetic-steps", CONFIG, domain, pd.DataFrame(rows, columns=columns))
 

@@ -41,7 +41,6 @@ def test_the_run_left_a_whole_notebook_with_its_result_and_figures(smoke_run, ar
 
 def test_a_second_execution_shows_the_same(smoke_run, tmp_path):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-cell-timeout=300"]
-    command += ["-n", "2", "--dist", "loadfile"]
     command += ["--nbval-sanitize-with", str(Path(__file__).with_name("nbval_sanitize.cfg")), str(smoke_run / "notebooks")]
     (tmp_path / "pytest.ini").touch()  # ours leaves nbval out
     command += ["-c", str(tmp_path / "pytest.ini")]

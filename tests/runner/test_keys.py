@@ -18,6 +18,9 @@ FILES = {
     "tables.py": "from hista_repro.files import read",
     "models/__init__.py": "",
     "models/tiny/model.safetensors": "weights",
+    "artifacts/__init__.py": "",
+    "artifacts/registry.py": "",
+    "artifacts/results.py": "from hista_repro.artifacts.registry import ARTIFACTS",
     "runner/__init__.py": "",
     "profiles/cpu.yaml": "",
 }
@@ -122,6 +125,12 @@ def test_what_a_notebook_reaches_is_part_of_its_key(package, key, name):
 )
 def test_what_it_does_not_reach_is_not(package, key, name):
     assert edited(package, key, name, *SCORING) == []
+
+
+def test_another_artifact_in_the_list_changes_no_result(package, key):
+    source = "from hista_repro.artifacts import results"
+    assert edited(package, key, "artifacts/registry.py", source) == []
+    assert edited(package, key, "artifacts/results.py", source) == ["source"]
 
 
 def test_data_belong_to_the_package_around_them(package, key):

@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import signal
 import time
+from multiprocessing import forkserver
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def manager(tmp_path_factory):
+    forkserver._forkserver._stop()  # other tests of this process may have started one that has loaded less
     jupyter = tmp_path_factory.mktemp("jupyter")
     write_kernel(jupyter)
     with pytest.MonkeyPatch.context() as patch:

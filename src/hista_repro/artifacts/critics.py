@@ -78,11 +78,7 @@ def judge_errors_of(measurement: Measurement, label: str, other: str, printed: f
 
 
 def judge_collapse(measurement: Measurement, table: pd.DataFrame, estimator: str) -> Finding:
-    """Section 4.2: a critic's values degenerate to the group mean; taken here as: within prompts it explains `COLLAPSED` at most.
-
-    A critic whose values vary, but not with the true ones, explains less than nothing, and has not collapsed either. Of one that does not
-    explain the means of the prompts either nothing can be said: it has not learnt what it could collapse to.
-    """
+    """Section 4.2: a critic's values degenerate to the group mean."""
     values = table.set_index("estimator").loc[estimator, ["within", "within_low", "within_high"]].astype(float)
     between = Interval(*table.set_index("estimator").loc[estimator, ["between", "between_low", "between_high"]].astype(float))
     claim, paper = f"{estimator} collapses: its values are the same for all states of a prompt", "seen in the figures"
@@ -90,8 +86,17 @@ def judge_collapse(measurement: Measurement, table: pd.DataFrame, estimator: str
         return Finding(claim, measurement.name, paper, "no variance within prompts", Word.NOT_COMPARABLE)
     share = Interval(*values)
     ours = f"explained variance within prompts: {share.text(signed=True)}; between: {between.text(signed=True)}"
-    word = judge_zero(share, COLLAPSED)
-    return Finding(claim, measurement.name, paper, ours, Word.UNDECIDED if word is Word.AGREES and not between.low > 0 else word)
+    return Finding(claim, measurement.name, paper, ours, collapse_word(share, between))
+
+
+def collapse_word(within: Interval, between: Interval) -> Word:
+    """Whether a critic that explains such shares of the variance within and between prompts has collapsed: within, `COLLAPSED` at most.
+
+    A critic whose values vary, but not with the true ones, explains less than nothing, and has not collapsed either. Of one that does not
+    explain the means of the prompts either nothing can be said: it has not learnt what it could collapse to.
+    """
+    word = judge_zero(within, COLLAPSED)
+    return Word.UNDECIDED if word is Word.AGREES and not between.low > 0 else word
 
 
 def judge_spread(measurement: Measurement, estimator: str, other: str) -> Finding:

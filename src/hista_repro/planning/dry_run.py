@@ -1,7 +1,7 @@
 """`hista-repro run --dry-run`: what each artifact of a profile would take, without beginning it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import chain, product, repeat
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +113,13 @@ def _amounts(tasks: Sequence[Task], assumed: Assumptions) -> dict[str, Any]:
 
 
 def _critic_hours(tasks: Sequence[Task], assumed: Assumptions) -> float:
-    """GPU-hours to train the critics that pages ask for by their parameters `epochs` and `rollouts`; those of a build are shared."""
+    """GPU-hours to train the critics that pages ask for by their parameters `epochs` and `rollouts`; those of a build and a size are shared."""
     wanted = {}
     for task in tasks:
         if {"epochs", "rollouts"} <= task.parameters.keys():
-            wanted |= {repr(build): (build, task.parameters["epochs"], task.parameters["rollouts"]) for build in builds_of([task])}
+            asked = task.parameters["rollouts"]
+            for build, rollouts in product(builds_of([task]), asked if isinstance(asked, list) else [asked]):
+                wanted[repr(build), rollouts] = (build, task.parameters["epochs"], rollouts)
     return sum(
         reading_hours(BuildConfig.from_dict(build), CRITICS * epochs * GRADIENT_PASSES, rollouts, assumed)
         for build, epochs, rollouts in wanted.values()

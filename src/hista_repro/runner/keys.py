@@ -18,7 +18,8 @@ from hista_repro.runner.notebooks import source_of
 from hista_repro.source_files import code_digest
 
 _PACKAGE = Path(hista_repro.__file__).parent
-_NOT_COMPUTING = ("distributed", "profiles", "runner")
+_NOT_COMPUTING = ("artifacts/registry.py", "distributed", "profiles", "runner")
+"""Below the package: what names artifacts, sets their sizes (which are parameters), runs notebooks and hands out work."""
 _HASHED_WHOLE = 64 * 2**20
 """Larger files of the user's are known by size and time of change: reading a model of 30 GB takes minutes."""
 
@@ -30,8 +31,7 @@ class ContentKey:
     notebook: str
     parameters: str
     source: str
-    """The package's own source and data, as far as the notebook can reach them (see `imports`), without the profiles (their values
-    are parameters) and what runs notebooks and hands out work."""
+    """The package's own source and data, as far as the notebook can reach them (see `imports`), without `_NOT_COMPUTING`."""
     inputs: str
     """Local files and folders that parameters name, and estimators from plug-in folders."""
 
@@ -58,7 +58,8 @@ def source_digest(notebook: NotebookNode, parameters: Mapping[str, Any]) -> str:
         files = reached_files("\n".join(cells), strings_in(parameters), _PACKAGE)
     except SyntaxError:  # what it can reach is not known
         files = _files_below(_PACKAGE)
-    computing = [path for path in files if path.relative_to(_PACKAGE).parts[0] not in _NOT_COMPUTING]
+    apart = [_PACKAGE / place for place in _NOT_COMPUTING]
+    computing = [path for path in files if not any(path.is_relative_to(place) for place in apart)]
     return code_digest(*computing)
 
 

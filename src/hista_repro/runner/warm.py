@@ -5,6 +5,7 @@ One process, the fork server of `multiprocessing`, loads them and computes nothi
 from a fork server of theirs.
 """
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -137,6 +138,7 @@ class WarmProvisioner(LocalProvisioner):
 
 def _wait_to_be_a_kernel(orders: Connection) -> None:
     os.setsid()
+    gc.freeze()  # what was loaded before the fork stays; every collection, which trainers ask for often, would look through it
     end_with_parent(lambda: os._exit(1))
     arguments, environment, folder = orders.recv()
     os.environ.clear()
