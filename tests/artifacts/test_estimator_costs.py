@@ -103,6 +103,11 @@ def test_sizes_that_make_no_sense_are_refused(base, series, message):
         sizes_of(base, series)
 
 
+def test_what_is_fitted_on_other_prompts_has_no_cost_of_a_group():
+    with pytest.raises(Refused, match="probe-loo is fitted on other prompts"):
+        measure_costs(sizes_of(BASE, SERIES), ["loo-mean", "probe-loo"], repeats=2)
+
+
 def test_one_repeat_tells_no_spread():
     with pytest.raises(Refused, match="repeats must be at least 2, not 1"):
         measure_costs(sizes_of(BASE, SERIES), ["loo-mean"], repeats=1)

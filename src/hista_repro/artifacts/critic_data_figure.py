@@ -22,7 +22,7 @@ def plot_growth(tables: Mapping[str, pd.DataFrame]) -> Figure:
     columns = [(share, row) for share in SHARES for row in ROWS]
     with matplotlib.rc_context(STYLE):
         size = (WIDTH, 1.7 * len(tables) * 2 + 0.4)
-        figure, axes = plt.subplots(2 * len(tables), len(ROWS), figsize=size, sharex=True, sharey=True, squeeze=False)
+        figure, axes = plt.subplots(2 * len(tables), len(ROWS), figsize=size, sharex=True, sharey="row", squeeze=False)
         for place, (title, table) in enumerate(tables.items()):
             for number, (share, row) in enumerate(columns):
                 axis = axes[2 * place + number // len(ROWS), number % len(ROWS)]

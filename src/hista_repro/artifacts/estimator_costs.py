@@ -79,12 +79,15 @@ def measure_costs(sizes: Mapping[str, Sequence[GroupSize]], estimators: Sequence
     """One row per axis, size, estimator and repeat: axis, rollouts, tokens, depth, estimator, repeat, seconds.
 
     All sizes and estimators take turns, so that what else the machine does hits all alike; a first round, in which memory is allocated,
-    is not counted. `PRODUCTS` is measured with the estimators. Raises `Refused` for an unknown estimator and for fewer than two repeats.
+    is not counted. `PRODUCTS` is measured with the estimators. Raises `Refused` for an unknown estimator, one that
+    is fitted on other prompts, and fewer than two repeats.
     """
     if repeats < 2:
         raise Refused(f"repeats must be at least 2, not {repeats}")
     every = list(dict.fromkeys(size for series in sizes.values() for size in series))
     chosen = {name: get_estimator(name).for_length(_TYPICAL) for name in estimators}
+    if learning := [name for name, estimator in chosen.items() if estimator.learns]:
+        raise Refused(f"{learning[0]} is fitted on other prompts, so that its cost is not that of one group")
     seconds: dict[tuple[GroupSize, str, int], float] = {}
     with _one_thread(), progress((repeats + 1) * len(every), "timing estimators", unit="groups") as bar:
         for repeat in range(repeats + 1):

@@ -73,12 +73,15 @@ def readable_plan(rows: Sequence[Mapping[str, Any]], assumed: Assumptions | None
 def _lines(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What `readable_plan` says of a row, line by line: a name, or nothing where the line goes on with the one before, and a text."""
     made = {"builds": row["builds"], "training runs": row["training_runs"], "evaluations": row["evaluations"]}
-    return [
+    amounts = [
         ("models", row["models"]),
         ("data sets", row["problems"]),
         ("makes", ", ".join(f"{name}: {number}" for name, number in made.items() if number)),
         ("sampling", f"{row['rollouts']:,} rollouts, {row['continuations']:,} continuations, {row['tokens'] / 1e6:,.1f} million tokens"),
         ("takes", f"{row['gpu_hours']:,.2f} GPU-hours, {row['disk_gb']:,.2f} GB"),
+    ]
+    return [
+        *(amounts if any(made.values()) else [("makes", "nothing that a model is needed for")]),
         *_listed("unknown", row["unknown"]),
         *_listed("before", row["before"]),
         ("command", row["command"]),
@@ -113,7 +116,7 @@ def _amounts(tasks: Sequence[Task], assumed: Assumptions) -> dict[str, Any]:
 
 
 def _critic_hours(tasks: Sequence[Task], assumed: Assumptions) -> float:
-    """GPU-hours to train the critics that pages ask for by their parameters `epochs` and `rollouts`; those of a build and a size are shared."""
+    """GPU-hours to train the critics that pages ask for by `epochs` and `rollouts`; those of a build and a size are shared."""
     wanted = {}
     for task in tasks:
         if {"epochs", "rollouts"} <= task.parameters.keys():
