@@ -5,7 +5,10 @@ import string
 
 import pytest
 
-_LONGEST = ("test_notebooks_again", "test_rendered", "test_two_processes", "test_building", "test_runner_kills", "test_using")
+_LONGEST = (
+    *("test_notebooks_again", "test_rendered", "test_two_processes", "test_runner_kills", "test_building", "test_smollm2"),
+    *("test_using", "test_runner_notebooks", "training/test_run", "sveb/test_build.py"),
+)
 """Modules that take minutes; they begin first, so that no worker is left with one at the end."""
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from hista_repro.sandbox import Ending, Isolation, Limits, run, works
 
-SHORT = Limits(cpu_seconds=1, wall_seconds=4)
+SHORT = Limits(cpu_seconds=1, wall_seconds=3)
 ASSERTS = ["assert f(1) == 2"]
 
 
