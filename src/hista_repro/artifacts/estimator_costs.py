@@ -95,7 +95,7 @@ def measure_costs(sizes: Mapping[str, Sequence[GroupSize]], estimators: Sequence
                 group, positions = random_group(size, repeat), node_positions([size.tokens] * size.rollouts, INTERVAL * STRIDE)
                 for name, estimator in chosen.items():
                     seconds[size, name, repeat] = cpu_seconds(lambda e=estimator, g=group, p=positions: e.values(g, p))
-                seconds[size, PRODUCTS, repeat] = products_seconds(size.rollouts, size.tokens // INTERVAL, size.depth)
+                seconds[size, PRODUCTS, repeat] = products_seconds(size.rollouts, size.tokens // (INTERVAL * STRIDE) * STRIDE, size.depth)
                 bar.update(1)
     rows = [
         {"axis": axis, **vars(size), "estimator": name, "repeat": repeat, "seconds": seconds[size, name, repeat]}
@@ -115,10 +115,13 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def products_seconds(rollouts: int, rows: int, depth: int) -> float:
-    """CPU seconds of the products of all unordered pairs of rollouts, a rollout with itself included, in tiles that suit the processor."""
-    tile, other = torch.randn(5 * rows, depth), torch.randn(rows, depth)
-    pairs = rollouts * (rollouts + 1) / 2
-    return cpu_seconds(lambda: [tile @ other.T for _ in range(5)]) / 25 * pairs
+    """CPU seconds of the products of all unordered pairs of rollouts, a rollout with itself included, from the time of a tile.
+
+    The tile suits the processor's caches at any size of the group.
+    """
+    tile, other = torch.randn(1000, depth), torch.randn(200, depth)
+    products = rollouts * (rollouts + 1) / 2 * rows**2
+    return cpu_seconds(lambda: [tile @ other.T for _ in range(5)]) / (5 * len(tile) * len(other)) * products
 
 
 def growth(costs: pd.DataFrame, estimator: str, axis: str) -> Interval:
