@@ -72,7 +72,8 @@ def provenance_note(run: ShownRun) -> str:
         "Hardware": ", ".join(devices),
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
-    lines = [f"*This page shows a run of the `{run.stamp['profile']}` profile of {run.date} on {run.models}. Make it again with*", ""]
+    on = "" if run.models == "none" else f" on {run.models}"
+    lines = [f"*This page shows a run of the `{run.stamp['profile']}` profile of {run.date}{on}. Make it again with*", ""]
     lines += ["```text", run.command, "```", ""]
     if run.changed:
         sentence = f"After this run {_changes(run)} changed. The numbers may be others when it is made again."
