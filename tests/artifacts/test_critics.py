@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from hista_repro.artifacts import critics
 from hista_repro.artifacts.critics import critic, judge_collapse, judge_spread, readable_variance, variance_table, with_critics
@@ -58,10 +61,13 @@ def test_a_critic_is_made_with_its_own_settings():
     assert (authors.name, authors.lam, authors.critic.learning_rate) == ("ppo-n-authors", 0.95, 0.5)
 
 
-def test_critics_stand_beside_the_other_rows_for_the_states_of_the_page(known, monkeypatch):
+@pytest.mark.parametrize(("built", "computed"), [("float32", torch.float32), ("bfloat16", torch.bfloat16), ("float16", torch.bfloat16)])
+def test_critics_stand_beside_the_other_rows_and_compute_as_the_build_did(known, monkeypatch, built, computed):
+    known = replace(known, config={**known.config, "dtype": built})
     elsewhere = known.scores[known.scores["estimator"] == "hista"].assign(state_id="of another domain")
 
     def kept_scores(benchmark, estimators, *, adapt):
+        assert {estimator.critic.dtype for estimator in estimators.values()} == {computed}
         own = known.scores[known.scores["estimator"] == "hista"]
         return pd.concat([part.assign(estimator=label) for label in estimators for part in (own, elsewhere)])
 

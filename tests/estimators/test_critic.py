@@ -119,6 +119,17 @@ def test_values_do_not_depend_on_how_they_are_read(name, fitted, monkeypatch):
     assert all(part.dtype == torch.float32 and not part.requires_grad for part in some)
 
 
+@pytest.mark.parametrize("name", ["ppo-1", "ppo-1-authors"])
+def test_half_precision_is_that_of_products_alone(name, random_model, fitted):
+    groups, asked = [token_group(seed, size=4) for seed in range(12)], token_group(50)
+    estimator = quick(name, random_model)
+    half = replace(estimator, critic=replace(estimator.critic, dtype=torch.bfloat16)).fit(groups)
+    assert all(weight.dtype == torch.float32 for weight in half.fitted.parameters())
+    values, exact = (torch.stack(critic.values(asked, [range(LENGTH + 1)] * asked.size)) for critic in (half, fitted[name]))
+    assert values.dtype == torch.float32
+    assert 0 < float((values - exact).abs().mean()) < 0.3 * float(exact.std())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_value_depends_on_the_past_only(name, fitted):
     group = token_group(50)

@@ -9,7 +9,7 @@ from hista_repro.artifacts.measurements import Measurement
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word
 from hista_repro.errors import Refused
-from hista_repro.estimators import Estimator
+from hista_repro.estimators.ppo_1 import FirstEpochCritic
 from hista_repro.sveb import BuildConfig
 
 ROWS = {"ppo-1": "new problems", "ppo-n": "known problems"}
@@ -18,7 +18,7 @@ SHARES = {"between": "between prompts", "within": "within prompts"}
 """Columns of `variance_table` that tell what a critic has learnt."""
 
 
-def critics_by_data(sizes: Sequence[int], *, epochs: int, authors_rate: float) -> dict[str, Estimator]:
+def critics_by_data(sizes: Sequence[int], *, epochs: int, authors_rate: float) -> dict[str, FirstEpochCritic]:
     """`label` -> critic, for both rows and kinds, trained to Monte-Carlo targets (lambda 1) on so many rollouts of each problem."""
     return {
         label(row, kind, size): critic(row, kind, rollouts=size, epochs=epochs, authors_rate=authors_rate)

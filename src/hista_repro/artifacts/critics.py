@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
 
 from hista_repro.artifacts.comparisons import error_difference
 from hista_repro.artifacts.equivalence import judge_zero
@@ -13,11 +14,12 @@ from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.shifts import shifts
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction, number_text
-from hista_repro.estimators import Estimator, get_estimator
+from hista_repro.estimators import get_estimator
 from hista_repro.estimators.authors_critic import AuthorsCritic
 from hista_repro.estimators.critic import FairCritic
+from hista_repro.estimators.ppo_1 import FirstEpochCritic
 from hista_repro.seeding import derive_seed
-from hista_repro.sveb import record
+from hista_repro.sveb import BuildConfig, record
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.bootstrap import percentile_interval, resampled_prompts
 from hista_repro.sveb.statistics import summarise
@@ -28,16 +30,23 @@ COLLAPSED = 0.1
 """Within this of zero, the explained variance within prompts is that of a value which is the same for all states of a prompt."""
 
 
-def critic(row: str, kind: str, *, lam: float = 1.0, rollouts: int, epochs: int, authors_rate: float) -> Estimator:
+def critic(row: str, kind: str, *, lam: float = 1.0, rollouts: int, epochs: int, authors_rate: float) -> FirstEpochCritic:
     """`ppo-1` or `ppo-n` of a kind, trained on `rollouts` of each problem: the fair one for at most `epochs`, the authors' one with
     learning rate `authors_rate`."""
     training = AuthorsCritic(learning_rate=authors_rate) if kind else FairCritic(epochs=epochs)
-    return get_estimator(f"{row}{kind}", lam=lam, rollouts=rollouts, critic=training)
+    found = get_estimator(f"{row}{kind}", lam=lam, rollouts=rollouts, critic=training)
+    assert isinstance(found, FirstEpochCritic)
+    return found
 
 
-def with_critics(measurement: Measurement, critics: Mapping[str, Estimator]) -> Measurement:
-    """The measurement with the scores of critics under their labels; each is trained by the first page that asks for it."""
-    scores = kept_scores(Benchmark(record(measurement.config)), critics, adapt=False)
+def with_critics(measurement: Measurement, critics: Mapping[str, FirstEpochCritic]) -> Measurement:
+    """The measurement with the scores of critics under their labels; each is trained by the first page that asks for it.
+
+    Critics compute in float32 where the model of the build did, and otherwise in bfloat16.
+    """
+    dtype = torch.float32 if BuildConfig.from_dict(measurement.config).dtype == "float32" else torch.bfloat16
+    alike = {label: replace(estimator, critic=replace(estimator.critic, dtype=dtype)) for label, estimator in critics.items()}
+    scores = kept_scores(Benchmark(record(measurement.config)), alike, adapt=False)
     scores = scores[scores["state_id"].isin(measurement.scores["state_id"])]
     return replace(measurement, scores=pd.concat([measurement.scores, scores], ignore_index=True))
 

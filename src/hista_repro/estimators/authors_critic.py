@@ -4,9 +4,10 @@ It never sees a token. The frozen actor's final hidden states are fed to a secon
 head without bias, zero at first, reads the value. Squared error to V + A over every token, those of the prompt too; one epoch, 64
 rollouts per update, learning rate 3e-6 after a warm-up of 5%, down to a tenth along a cosine.
 
-Departures: float32, where theirs computes in bfloat16 even the recursion of GAE; the last update is kept and all prompts are trained on,
-where theirs hold out a fifth and name one checkpoint for all. An update moves a weight by hardly more than the learning rate, so values
-stay near zero unless there are hundreds of updates, 750 in theirs (2400 problems, 20 rollouts each); with fewer set `learning_rate`.
+Departures: float32 unless `dtype` says otherwise, where theirs computes in bfloat16 even the recursion of GAE; the last update is kept and
+all prompts are trained on, where theirs hold out a fifth and name one checkpoint for all. An update moves a weight by hardly more than the
+learning rate, so values stay near zero unless there are hundreds of updates, 750 in theirs (2400 problems, 20 rollouts each); with fewer
+set `learning_rate`.
 """
 
 from collections.abc import Sequence
@@ -31,16 +32,17 @@ _WARMUP, _LEAST_RATE = 0.05, 0.1
 class AuthorsNetwork(nn.Module):
     """(B, T) values of the prefixes of token sequences, from the hidden states of a frozen actor."""
 
-    def __init__(self, actor: nn.Module) -> None:
+    def __init__(self, actor: nn.Module, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
+        self.dtype = dtype
         self.backbone = deepcopy(actor)
         self.actor = actor.requires_grad_(False)
         self.head = nn.Linear(actor.config.hidden_size, 1, bias=False)
         nn.init.zeros_(self.head.weight)
 
     def forward(self, batch: Batch) -> Tensor:
-        hidden_B_T_D = final_hidden(self.actor, batch, input_ids=batch.ids_B_T)
-        return self.head(final_hidden(self.backbone, batch, inputs_embeds=hidden_B_T_D))[..., 0]
+        hidden_B_T_D = final_hidden(self.actor, batch, self.dtype, input_ids=batch.ids_B_T)
+        return self.head(final_hidden(self.backbone, batch, self.dtype, inputs_embeds=hidden_B_T_D))[..., 0]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class AuthorsCritic:
     learning_rate: float = 3e-6
     epochs: int = 1
     batch_size: int = 64
+    dtype: torch.dtype = torch.float32
+    """Of the matrix products of actor and critic; weights stay in float32, which theirs do not."""
 
     def __post_init__(self) -> None:
         check_at_least_one(epochs=self.epochs, batch_size=self.batch_size)
@@ -57,7 +61,7 @@ class AuthorsCritic:
     def train(self, model: str, prompts: Sequence[Sequence[Trajectory]], lam: float, seed: int, *, new_prompts: bool) -> AuthorsNetwork:
         """The critic of the actor called `model`, trained on rollouts of `prompts`, whether or not it is meant for `new_prompts`."""
         training = [trajectory for rollouts in prompts for trajectory in rollouts]
-        network = AuthorsNetwork(load_model(model)[0].get_decoder()).to("cuda" if torch.cuda.is_available() else "cpu")
+        network = AuthorsNetwork(load_model(model)[0].get_decoder(), self.dtype).to("cuda" if torch.cuda.is_available() else "cpu")
         generator = torch.Generator().manual_seed(derive_seed(seed, "critic"))
         updates = self.epochs * ceil(len(training) / self.batch_size)
         trained = [*network.backbone.parameters(), *network.head.parameters()]

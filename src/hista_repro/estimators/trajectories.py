@@ -1,6 +1,7 @@
 """Rollouts as a critic reads them: one sequence of tokens, prompt and completion, in padded batches of bounded size."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -81,10 +82,9 @@ def device_of(network: nn.Module) -> torch.device:
     return next(network.parameters()).device
 
 
-def final_hidden(body: nn.Module, batch: Batch, **inputs: Tensor) -> Tensor:
-    """(B, T, D) float32: the final hidden states of a language model's body for `inputs`; computed in bfloat16 on a GPU."""
-    device = batch.ids_B_T.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+def final_hidden(body: nn.Module, batch: Batch, dtype: torch.dtype, **inputs: Tensor) -> Tensor:
+    """(B, T, D) float32: the final hidden states of a language model's body for `inputs`, its matrix products computed in `dtype`."""
+    with nullcontext() if dtype == torch.float32 else torch.autocast(batch.ids_B_T.device.type, dtype):
         return body(**inputs, attention_mask=batch.mask_B_T, use_cache=False).last_hidden_state.float()
 
 
