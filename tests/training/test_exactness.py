@@ -42,6 +42,17 @@ def test_without_an_estimator_it_is_trl(random_model, tmp_path):
     assert_same(ours, train(build_trainer(GRPOTrainer, random_model, tmp_path)), 0)
 
 
+@pytest.mark.parametrize("estimator", [None, "hista-loo"])
+def test_dapo_and_cispo_differ_only_where_a_ratio_leaves_1(random_model, tmp_path, estimator):
+    def parameters(loss_type, num_iterations):
+        # TRL adds DAPO's bound to 1 and takes CISPO's as it is.
+        config = {"loss_type": loss_type, "num_iterations": num_iterations, "epsilon_high": {"dapo": 0.28, "cispo": 5.0}[loss_type]}
+        return train(build_trainer(CreditGRPOTrainer, random_model, tmp_path, config=config, estimator=estimator))["parameters"]
+
+    torch.testing.assert_close(parameters("cispo", 1), parameters("dapo", 1), atol=1e-6, rtol=0)
+    assert float((parameters("cispo", 2) - parameters("dapo", 2)).abs().max()) > 1e-4
+
+
 @pytest.mark.parametrize("estimator", ["hista-loo", "numca-loo", "probe-loo"])
 @pytest.mark.parametrize("loss_type", ["grpo", "dapo", "cispo"])
 def test_micro_batches_change_nothing(random_model, tmp_path, estimator, loss_type):
