@@ -5,9 +5,9 @@ import torch
 from transformers import DynamicCache
 
 from hista_repro.models import load_model
-from hista_repro.models.sizes import model_config
+from hista_repro.models.sizes import cache_bytes_per_token, model_config
 from hista_repro.training.config import TrainConfig
-from hista_repro.training.memory import Launch, activation_bytes, cache_bytes, memory_of, memory_table, sharded
+from hista_repro.training.memory import Launch, activation_bytes, memory_of, memory_table, sharded
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_cache_is_that_of_a_model():
     with torch.no_grad():
         network(input_ids=torch.ones(3, 17, dtype=torch.long), past_key_values=cache, use_cache=True)
     held = sum(tensor.nbytes for layer in cache.layers for tensor in (layer.keys, layer.values))
-    assert held == cache_bytes(network.config, 3 * 17)
+    assert held == cache_bytes_per_token(network.config) * 3 * 17
 
 
 def test_activations_are_near_what_autograd_keeps():
@@ -57,7 +57,7 @@ def test_without_vllm_the_cache_of_all_that_is_drawn_is_counted():
     settings = {"model": "tiny", "problems": "arithmetic-steps", "out": "none", "prompts": 2, "group_size": 4, "max_tokens": 88}
     once, twice = (memory_of(TrainConfig.from_dict({**settings, "oversampling": times}), Launch(2), 0) for times in (1, 2))
     assert once.hidden == 0
-    assert once.generation == cache_bytes(model_config("tiny"), 4 * (512 + 88))
+    assert once.generation == cache_bytes_per_token(model_config("tiny")) * 4 * (512 + 88)
     assert (twice.generation, twice.training) == (2 * once.generation, once.training)
 
 

@@ -37,6 +37,11 @@ def parameters_of(config: "PretrainedConfig") -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def cache_bytes_per_token(config: "PretrainedConfig") -> int:
+    """Keys and values of all layers, in bfloat16."""
+    return 2 * 2 * config.num_hidden_layers * config.num_key_value_heads * head_size(config)
+
+
 def head_size(config: "PretrainedConfig") -> int:
     """Width of one attention head."""
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

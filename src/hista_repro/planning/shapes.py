@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from hista_repro.models.sizes import head_size, model_config, parameters_of
+from hista_repro.models.sizes import cache_bytes_per_token, model_config, parameters_of
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class ModelShape:
     """All weights, embeddings included, tied ones once."""
     hidden: int
     layers: int
-    kv_width: int
-    """Of the keys, and of the values, of one layer: heads times their size."""
+    cache_bytes_per_token: int
+    """Keys and values of all layers, in bfloat16."""
     vocabulary: int
     tied: bool
     """Whether the output layer is the transposed embedding."""
@@ -32,11 +32,6 @@ class ModelShape:
         return 2 * self.parameters
 
     @property
-    def cache_bytes_per_token(self) -> int:
-        """Keys and values of all layers, in bfloat16."""
-        return 2 * 2 * self.layers * self.kv_width
-
-    @property
     def hidden_bytes_per_token(self) -> int:
         """The hidden state of one layer, in bfloat16."""
         return 2 * self.hidden
@@ -50,7 +45,7 @@ def shape_of(model: str) -> ModelShape:
         parameters=parameters_of(config),
         hidden=config.hidden_size,
         layers=config.num_hidden_layers,
-        kv_width=config.num_key_value_heads * head_size(config),
+        cache_bytes_per_token=cache_bytes_per_token(config),
         vocabulary=config.vocab_size,
         tied=config.tie_word_embeddings,
     )

@@ -15,7 +15,7 @@ import pandas as pd
 from transformers import PretrainedConfig
 
 from hista_repro.estimators import get_estimator
-from hista_repro.models.sizes import head_size, model_config, parameters_of
+from hista_repro.models.sizes import cache_bytes_per_token, head_size, model_config, parameters_of
 from hista_repro.training.config import TrainConfig, read_config
 from hista_repro.training.presets import PRESETS
 from hista_repro.training.run_files import BUNDLED
@@ -72,11 +72,6 @@ def sharded(parameters: int, launch: Launch) -> tuple[float, float, float]:
     return weights / shared[0], gradients / shared[1], optimizer / shared[2]
 
 
-def cache_bytes(config: PretrainedConfig, tokens: int) -> int:
-    """Keys and values of `tokens` tokens in bfloat16."""
-    return 2 * _BF16 * tokens * config.num_hidden_layers * config.num_key_value_heads * head_size(config)
-
-
 def activation_bytes(config: PretrainedConfig, tokens: int) -> int:
     """What a backward pass over `tokens` tokens holds with gradient checkpointing, where attention keeps no scores."""
     queries, keys = config.num_attention_heads * head_size(config), config.num_key_value_heads * head_size(config)
@@ -99,7 +94,7 @@ def memory_of(run: TrainConfig, launch: Launch, gpu_bytes: float) -> Memory:
         optimizer=optimizer,
         activations=activation_bytes(config, run.micro_batch * length),
         hidden=_FP32 * rows * length * config.hidden_size if reads_hidden else 0,
-        generation=share * gpu_bytes if share else cache_bytes(config, drawn),
+        generation=share * gpu_bytes if share else cache_bytes_per_token(config) * drawn,
     )
 
 
