@@ -71,10 +71,8 @@ refresh-notebooks: environment
 	cp runs/smoke/notebooks/*.ipynb notebooks/
 
 # Makes the run of PROFILE the recorded one, which the book shows to those who have no larger one of their own.
-record:
-	mkdir -p results/$(PROFILE) figures/$(PROFILE)
-	cd runs/$(PROFILE) && cp -R notebooks results status log.jsonl ../../results/$(PROFILE)/
-	cp runs/$(PROFILE)/figures/*.svg runs/$(PROFILE)/figures/*.pdf figures/$(PROFILE)/
+record: environment
+	$(HISTA) book record --profile $(PROFILE)
 
 clean:
 	rm -rf _build runs .pytest_cache .ruff_cache

@@ -161,7 +161,7 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _add_book(commands: Any) -> None:
-    book = commands.add_parser("book", help="build, serve or check the rendered book")
+    book = commands.add_parser("book", help="build, serve or check the rendered book, or record a run for it")
     actions = book.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
     building = actions.add_parser("build", help="render the book to _build/html")
     building.add_argument("--profile", choices=PROFILES, help="show this profile's own runs where they exist (default: the largest)")
@@ -171,6 +171,9 @@ def _add_book(commands: Any) -> None:
     serving.set_defaults(command=_book_serve, extra="book")
     checking = actions.add_parser("check", help="build with warnings as errors and check links, headings and numbers")
     checking.set_defaults(command=_book_check, extra="book")
+    recording = actions.add_parser("record", help="make a finished run the recorded one, which the book falls back to")
+    recording.add_argument("--profile", choices=PROFILES, default="cpu", help="whose run (default: %(default)s)")
+    recording.set_defaults(command=_book_record, extra="book")
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -284,6 +287,15 @@ def _book_check(options: argparse.Namespace) -> None:
 
     check_book()
     print("the book is sound")
+
+
+def _book_record(options: argparse.Namespace) -> None:
+    from hista_repro.book import record_run
+
+    moved = record_run(options.profile)
+    for move in moved:
+        print(f"{move.sentence} Before: {move.before}. Now: {move.after}.")
+    print(f"recorded in results/{options.profile}; {len(moved)} conclusions changed")
 
 
 def _names(text: str) -> list[str]:

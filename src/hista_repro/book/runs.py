@@ -1,5 +1,6 @@
 """Which recorded run of an artifact the book shows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,13 +57,13 @@ class ShownRun:
         return ", ".join(dict.fromkeys(str(build[name]) for build in builds if name in build)) or "none"
 
 
-def shown_runs(root: Path, profile: str | None = None) -> dict[str, ShownRun | None]:
+def shown_runs(root: Path, profile: str | None = None, homes: Sequence[str] = HOMES) -> dict[str, ShownRun | None]:
     """Artifact id -> the run to show, None where there is none.
 
-    That of `profile` if it is done; else the largest that is recorded, in `runs/` before `results/`.
+    That of `profile` if it is done; else the largest that is recorded, in the first of `homes` that holds it.
     """
     sizes = [*([profile] if profile else []), *reversed(PROFILES)]
-    folders = [root / home / size for size in sizes for home in HOMES]
+    folders = [root / home / size for size in sizes for home in homes]
     found: dict[str, ShownRun | None] = dict.fromkeys(ARTIFACTS)
     for folder in filter(Path.is_dir, folders):
         for row in status(out=folder, root=root):

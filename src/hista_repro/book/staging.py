@@ -10,6 +10,7 @@ from nbformat.v4 import new_markdown_cell
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.book.catalogue import estimators_table
 from hista_repro.book.choice import choice_table, comparisons, short_answer
+from hista_repro.book.conclusions import conclusions_text, evidence_table, log_table, read_conclusions
 from hista_repro.book.pages import empty_page, findings, provenance_note, result_entry, status_table
 from hista_repro.book.runs import ShownRun
 from hista_repro.files import write_json, write_text
@@ -29,17 +30,20 @@ def stage(root: Path, source: Path, runs: Mapping[str, ShownRun | None]) -> None
             write_text(page.with_suffix(".md"), empty_page(ARTIFACTS[artifact_id]))
         else:
             write_text(page, _with_note(run))
-    for name, text in _generated(runs).items():
+    for name, text in _generated(root, runs).items():
         write_text(source / "book" / "_generated" / f"{name}.md", text)
     write_json(source / DOCUMENT, {artifact_id: result_entry(ARTIFACTS[artifact_id], run) for artifact_id, run in runs.items()})
 
 
-def _generated(runs: Mapping[str, ShownRun | None]) -> dict[str, str]:
+def _generated(root: Path, runs: Mapping[str, ShownRun | None]) -> dict[str, str]:
     """The parts of pages that follow from runs, code and settings, by file name."""
-    found = comparisons(runs)
+    found, conclusions = comparisons(runs), read_conclusions(root)
     return {
         "choice": choice_table(found),
+        "conclusions": conclusions_text(conclusions, runs),
+        "conclusions_log": log_table(root),
         "estimators": estimators_table(),
+        "evidence": evidence_table(conclusions, runs),
         "findings": findings(runs),
         "short_answer": short_answer(found),
         "status": status_table(runs),
