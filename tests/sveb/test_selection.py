@@ -9,10 +9,9 @@ import torch
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, Information, available_estimators, get_estimator
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
-from hista_repro.sveb.selection import _positions, brier, select
-from hista_repro.sveb.states import cut_states
+from hista_repro.sveb.selection import brier, select
 
-SIZE, LENGTH, SPACING, STATES = 24, 12, 4, 3
+SIZE, LENGTH, SPACING = 24, 12, 4
 LIKELY = (0.9, 0.2)
 """V of every state after the first token, by that token."""
 
@@ -49,8 +48,7 @@ def squared_error(estimator, known):
     """Mean of (f - V)^2, the error that the choice is about and that takes true values to know."""
     errors = []
     for group, true_G in known:
-        cut = cut_states(group.prompt_id, [LENGTH] * SIZE, STATES * SIZE, seed=0)
-        values = estimator.values(group, [[token for sample, token in cut if sample == i] for i in range(SIZE)])
+        values = estimator.values(group, [range(1, LENGTH)] * SIZE)
         errors += [(values_n - true).square() for values_n, true in zip(values, true_G, strict=True)]
     return float(torch.cat(errors).double().mean())
 
@@ -66,27 +64,60 @@ class Constant(Estimator):
         return [torch.full((len(tokens),), self.value) for tokens in positions]
 
 
+@dataclass(frozen=True)
+class ByLength(Constant):
+    """`value` while a short rollout may still go on; then it has not ended, and is wrong."""
+
+    short: int
+
+    def values(self, group, positions):
+        return [torch.tensor([self.value if t < self.short else 0.0 for t in tokens]) for tokens in positions]
+
+
+@dataclass(frozen=True)
+class Noting(Constant):
+    """Notes which tokens it is asked about."""
+
+    asked: list[int]
+
+    def values(self, group, positions):
+        self.asked.extend(token for tokens in positions for token in tokens)
+        return super().values(group, positions)
+
+
 def test_by_hand():
     ends = (range(1, 5), range(1, 3))
     group = RolloutGroup("p", ("xxxx", "xx"), ends, torch.tensor([1.0, 0.0]))
-    # The second has one state only, after its first token.
-    assert brier(Constant(0.25), [group], states=1) == pytest.approx((0.75**2 + 0.25**2) / 2)
-    assert brier(Constant(0.25), [group], states=2) == pytest.approx((3 * 0.75**2 + 0.25**2) / 4)
+    # Three states of the first rollout, one of the second; the prompt and what is finished are none.
+    assert brier(Constant(0.25), [group], spacing=1) == pytest.approx((3 * 0.75**2 + 0.25**2) / 4)
+
+
+def test_true_values_win_where_right_answers_are_short():
+    """Half of the rollouts are right and short, and before any ends nothing tells which: the value is a half in each state that counts."""
+    lengths, generator = [6, 40], np.random.default_rng(0)
+    groups = []
+    for number in range(60):
+        right_G = generator.integers(0, 2, SIZE)
+        ends = tuple(range(1, lengths[1 - right] + 1) for right in right_G)
+        texts = tuple("x" * len(end) for end in ends)
+        groups.append(RolloutGroup(f"p{number}", texts, ends, torch.tensor(right_G, dtype=torch.float32)))
+    scores = {value: brier(ByLength(value, lengths[0]), groups, SPACING) for value in (0.3, 0.4, 0.5, 0.6, 0.7)}
+    assert min(scores, key=scores.get) == 0.5
 
 
 def test_the_best_setting_is_chosen(known, groups):
     """One node says little, and all nodes together say nothing about the state: of a few, several of the state's kind."""
     candidates = [neighbours(k) for k in (1, 24, 200)]
-    best, table = select(candidates, groups, STATES)
+    best, table = select(candidates, groups, SPACING)
     assert best == min(candidates, key=lambda candidate: squared_error(candidate, known)) == candidates[1]
-    assert table.brier.tolist() == [brier(candidate, groups, STATES) for candidate in candidates]
+    assert table.brier.tolist() == [brier(candidate, groups, SPACING) for candidate in candidates]
     assert "neighbours=24" in table.settings[1] and table["diff"][1] == table.diff_low[1] == table.diff_high[1] == 0
     assert (table.diff_low[[0, 2]] > 0).all() and (table.brier_low < table.brier).all() and (table.brier < table.brier_high).all()
 
 
 def test_scores_differ_from_true_errors_by_one_constant(known, groups):
     candidates = [neighbours(k) for k in (1, 3, 12, 60, 200)] + [get_estimator("loo-mean"), Constant(0.4)]
-    gaps = [brier(candidate, groups, STATES) - squared_error(candidate, known) for candidate in candidates]
+    gaps = [brier(candidate, groups, SPACING) - squared_error(candidate, known) for candidate in candidates]
     noise = float(torch.cat([true_G * (1 - true_G) for _, true_G in known]).mean())
     assert gaps == pytest.approx([noise] * len(gaps), abs=0.015)
 
@@ -95,31 +126,31 @@ def test_the_own_return_set_is_refused(groups):
     for name, information in available_estimators().items():
         if information is Information.OWN_RETURN:
             with pytest.raises(Refused, match=f"{name} knows the rollout's own reward"):
-                brier(get_estimator(name), groups, STATES)
+                brier(get_estimator(name), groups, SPACING)
     assert squared_error(get_estimator("own-return"), [known_group(0)]) > 0.05, "whose Brier score of 0 would have won"
 
 
 def test_the_result_does_not_depend_on_the_order_of_candidates_or_on_chance(groups):
     candidates = [neighbours(k) for k in (3, 12)]
-    best, table = select(candidates, groups[:10], STATES, repeats=200)
-    again, reversed_table = select(candidates[::-1], groups[:10], STATES, repeats=200)
+    best, table = select(candidates, groups[:10], SPACING, repeats=200)
+    again, reversed_table = select(candidates[::-1], groups[:10], SPACING, repeats=200)
     assert best == again
     np.testing.assert_array_equal(table.drop(columns="settings")[::-1], reversed_table.drop(columns="settings"))
 
 
 def test_bad_requests(groups):
     with pytest.raises(Refused, match="no candidate"):
-        select([], groups, STATES)
+        select([], groups, SPACING)
     with pytest.raises(ValueError, match="groups is empty"):
-        brier(Constant(0.5), [], STATES)
-    with pytest.raises(ValueError, match="states must be at least 1, not 0"):
+        brier(Constant(0.5), [], SPACING)
+    with pytest.raises(ValueError, match="spacing must be at least 1, not 0"):
         brier(Constant(0.5), groups, 0)
     with pytest.raises(ValueError, match="probe is not fitted"):
-        brier(replace(get_estimator("probe"), spacing=SPACING), groups, STATES)
+        brier(replace(get_estimator("probe"), spacing=SPACING), groups, SPACING)
 
 
 def test_states_lie_on_no_grid(groups):
-    """Where they did, every state would have the nodes of a grid at tokens of its own kind, as states elsewhere do not."""
-    cut = [token for group in groups for tokens in _positions(group, STATES, seed=0) for token in tokens]
-    assert len(cut) == STATES * SIZE * len(groups)
-    assert np.bincount(cut, minlength=LENGTH)[1:] / len(cut) == pytest.approx(np.full(LENGTH - 1, 1 / (LENGTH - 1)), abs=0.03)
+    asked: list[int] = []
+    brier(Noting(0.5, asked), groups, SPACING)
+    share = np.bincount(asked, minlength=LENGTH)[1:] / (SIZE * len(groups))
+    assert share == pytest.approx(np.full(LENGTH - 1, 1 / SPACING), abs=0.06)

@@ -2,8 +2,11 @@
 
 Where an estimator does not know a rollout's own outcome, E[(R - f)^2] = E[(V - f)^2] + E[V (1 - V)] over the states: the Brier score of
 its values against the rollout's own reward ranks settings as their squared error to the true value does. In the siblings set this is
-leave-one-out cross-validation, since all other rollouts stay in. States are cut where the benchmark cuts them, at any token: on a grid of
-tokens an estimator whose nodes lie on the same grid would find a node of the same word for every state, as it does nowhere else.
+leave-one-out cross-validation, since all other rollouts stay in.
+
+Every token of every rollout has the same chance to be a state, however long its rollout is: a cut that is uniform over the rollout prefers
+those that end soon, and would give their outcome too much weight (`states`). And the states of a rollout begin at a random token: were
+they on a grid, an estimator with its nodes on the same grid would find a node of the same word for each, as it does nowhere else.
 """
 
 from collections.abc import Sequence
@@ -16,22 +19,21 @@ from hista_repro.estimators import Estimator
 from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
-from hista_repro.sveb.states import cut_states
 
 
-def brier(estimator: Estimator, groups: Sequence[RolloutGroup], states: int, *, seed: int = 0) -> float:
-    """Mean of (R_i - V(s))^2 over `states` states of every rollout of `groups` (`sveb.states.cut_states`), each weighing the same.
+def brier(estimator: Estimator, groups: Sequence[RolloutGroup], spacing: int, *, seed: int = 0) -> float:
+    """Mean of (R_i - V(s))^2 over a state every `spacing` tokens of every rollout of `groups`, each state weighing the same.
 
     An estimator that learns comes fitted, on other prompts. Raises `Refused` for the own-return set.
     """
-    sums_P, states_P = _sums(estimator, groups, states, seed)
+    sums_P, states_P = _sums(estimator, groups, spacing, seed)
     return float(sums_P.sum() / states_P.sum())
 
 
 def select(
     candidates: Sequence[Estimator],
     groups: Sequence[RolloutGroup],
-    states: int,
+    spacing: int,
     *,
     repeats: int = 2000,
     seed: int = 0,
@@ -45,7 +47,7 @@ def select(
     """
     if not candidates:
         raise Refused("no candidate is named; name one or more")
-    sums = [_sums(candidate, groups, states, seed) for candidate in candidates]
+    sums = [_sums(candidate, groups, spacing, seed) for candidate in candidates]
     sums_C_P, states_P = np.stack([of_candidate for of_candidate, _ in sums]), sums[0][1]
     scores_C = sums_C_P.sum(axis=1) / states_P.sum()
     best = int(scores_C.argmin())
@@ -58,7 +60,7 @@ def select(
     return candidates[best], pd.DataFrame(table)
 
 
-def _sums(estimator: Estimator, groups: Sequence[RolloutGroup], states: int, seed: int) -> tuple[Array, Array]:
+def _sums(estimator: Estimator, groups: Sequence[RolloutGroup], spacing: int, seed: int) -> tuple[Array, Array]:
     """(P,) sums of squared errors over the states of each prompt, and (P,) numbers of states."""
     if not estimator.information.unbiased:
         raise Refused(
@@ -67,20 +69,17 @@ def _sums(estimator: Estimator, groups: Sequence[RolloutGroup], states: int, see
         )
     if not groups:
         raise ValueError("groups is empty")
-    if states < 1:
-        raise ValueError(f"states must be at least 1, not {states}")
-    sums, counts = [], []
+    if spacing < 1:
+        raise ValueError(f"spacing must be at least 1, not {spacing}")
+    sums, states = [], []
     for group in groups:
-        values = estimator.values(group, _positions(group, states, seed))
+        values = estimator.values(group, _positions(group, spacing, seed))
         errors = [(values_n - reward).double().square() for values_n, reward in zip(values, group.rewards_G.tolist(), strict=True)]
         sums.append(float(sum(error_n.sum() for error_n in errors)))
-        counts.append(sum(map(len, errors)))
-    return np.array(sums), np.array(counts, dtype=np.float64)
+        states.append(sum(map(len, errors)))
+    return np.array(sums), np.array(states, dtype=np.float64)
 
 
-def _positions(group: RolloutGroup, states: int, seed: int) -> list[list[int]]:
-    lengths = [group.length(i) for i in range(group.size)]
-    positions: list[list[int]] = [[] for _ in lengths]
-    for sample, token in cut_states(group.prompt_id, lengths, states * group.size, seed):
-        positions[sample].append(token)
-    return positions
+def _positions(group: RolloutGroup, spacing: int, seed: int) -> list[range]:
+    firsts = np.random.default_rng(derive_seed(seed, "selection", group.prompt_id)).integers(1, spacing + 1, size=group.size)
+    return [range(int(first), group.length(i), spacing) for i, first in enumerate(firsts)]
