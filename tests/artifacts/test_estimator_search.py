@@ -1,15 +1,14 @@
 """The search for the best unbiased estimator: what is tried, that what confirms did not choose, and what is said of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from hista_repro.artifacts.comparisons import BASELINE
 from hista_repro.artifacts.estimator_search import (
-    FAMILIES,
-    TRANSFORMED,
     Search,
-    candidates,
     confirmed_table,
     judge_best,
     judge_transformed,
@@ -22,9 +21,12 @@ from hista_repro.artifacts.estimator_search import (
 )
 from hista_repro.artifacts.estimator_search_figure import plot_search
 from hista_repro.artifacts.measurements import measure
+from hista_repro.artifacts.search_candidates import FAMILIES, TRANSFORMED, candidates
 from hista_repro.artifacts.verdicts import Word
 from hista_repro.errors import Refused
 from hista_repro.estimators.transformed import Transformed
+from hista_repro.sveb import record
+from hista_repro.sveb.benchmark import Benchmark
 
 PROMPTS, STATES, N = 60, 3, 20
 CHOSEN = {"rollout-kernel-loo": "τ = 1, whitened", **{family: "chosen" for family in FAMILIES if family != "rollout-kernel-loo"}}
@@ -76,9 +78,13 @@ def test_too_few_problems_are_refused():
         split([str(k) for k in range(9)], seed=0)
 
 
-def test_what_confirms_did_not_choose(small_build):
+@pytest.fixture(scope="module")
+def measurement(small_build):
     every_problem = {**small_build, "limit": 12, "min_accuracy": 0.0, "max_accuracy": 1.0}
-    (measurement,) = measure([every_problem], [BASELINE, *FAMILIES])
+    return measure([every_problem], [BASELINE, *FAMILIES])[0]
+
+
+def test_what_was_chosen_is_confirmed_on_other_problems(small_build, measurement):
     found = search(measurement)
     of_family = found.choices.groupby("family")["brier"]
     assert list(found.choices["chosen"]) == list(found.choices["brier"] == of_family.transform("min"))
@@ -88,6 +94,17 @@ def test_what_confirms_did_not_choose(small_build):
     assert found.best in set(found.confirmed.scores["estimator"])
     best = found.choices.sort_values("brier").iloc[0]
     assert found.best == label(best["family"], best["settings"]) and best["diff"] == 0
+
+
+def test_the_rewards_of_what_confirms_do_not_choose(small_build, measurement, monkeypatch):
+    """Nor does anything else of it, for the part that fits transformations alone reads hidden states of other problems."""
+    expected, parts = search(measurement), split(sorted(measurement.scores["problem_id"].unique()), small_build["seed"])
+    groups = Benchmark(record(measurement.config)).groups
+    flipped = {name: replace(group, rewards_G=1 - group.rewards_G) if name in parts["confirm"] else group for name, group in groups.items()}
+    monkeypatch.setattr(Benchmark, "groups", flipped)
+    found = search(measurement)
+    pd.testing.assert_frame_equal(found.choices, expected.choices)
+    assert not found.confirmed.scores.equals(expected.confirmed.scores)
 
 
 def test_the_tables_compare_what_was_confirmed(found):
@@ -105,6 +122,8 @@ def test_the_words_follow_from_the_intervals(found):
     assert judge_best(found, "hista-loo", "hista-loo").claim == "the estimator that was chosen errs less than hista-loo"
     assert judge_transformed(found, "hista-loo", "whitened").word is Word.DISAGREES
     assert judge_transformed(found, "hista-loo", "standardised").word is Word.UNDECIDED
+    unchanged = replace(found, chosen={"hista-cosine-loo": "centred"})
+    assert judge_best(unchanged, "hista-cosine-loo", "it as it comes").word is Word.NOT_COMPARABLE
 
 
 def test_a_page_shows_what_was_chosen_and_confirmed(found):

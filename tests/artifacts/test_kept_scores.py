@@ -6,7 +6,6 @@ import pytest
 from hista_repro.artifacts import kept_scores as module
 from hista_repro.artifacts.kept_scores import kept_scores
 from hista_repro.estimators import get_estimator
-from hista_repro.estimators.transformed import Transformed
 
 
 class Build:
@@ -58,13 +57,6 @@ def test_another_source_is_scored_anew(scored, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "code_digest", lambda *paths: "edited")
     kept_scores(Build(tmp_path), {"a": get_estimator("hista")})
     assert len(scored) == 2
-
-
-def test_the_source_of_an_estimator_within_counts(scored, tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(module, "code_digest", lambda *paths: seen.append({path.name for path in paths}))
-    kept_scores(Build(tmp_path), {"a": Transformed(get_estimator("last-token-knn-loo"), "whitened")})
-    assert {"transformed.py", "last_token_knn_loo.py", "tiles.py"} <= seen[0]
 
 
 def test_what_fails_leaves_nothing_behind(scored, tmp_path, monkeypatch):

@@ -35,6 +35,12 @@ def test_what_each_kind_leaves():
     assert not torch.allclose(standardised.T.cov(), torch.eye(4), atol=0.1)
 
 
+def test_one_huge_direction_hides_no_other():
+    states = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([1e3, 1.0, 1.0, 1.0])
+    for kind in ("standardised", "whitened"):
+        assert torch.allclose(applied(kind, states).std(dim=0), torch.ones(4), atol=0.02)
+
+
 def test_a_direction_without_variance_is_not_blown_up():
     states = sample(100)
     states[:, 0] = 5.0
@@ -66,7 +72,8 @@ def test_it_adapts_as_the_estimator_within_does():
     estimator = Transformed(get_estimator("hista-loo"), "whitened")
     assert estimator.for_length(35).inner == get_estimator("hista-loo").for_length(35)
     assert estimator.for_model("tiny").inner == get_estimator("hista-loo")
-    assert estimator.learns and estimator.reads_hidden and estimator.information is Information.SIBLINGS
+    assert estimator.learns and not estimator.fit(GROUPS).learns
+    assert estimator.reads_hidden and estimator.information is Information.SIBLINGS
 
 
 def test_bad_arguments():

@@ -8,6 +8,7 @@ import torch
 from synthetic_groups import every_position, make_group, random_group, random_tokens
 
 from hista_repro.estimators import available_estimators, get_estimator
+from hista_repro.estimators.transformed import Transformed
 
 AVAILABLE = {name: information for name, information in available_estimators().items() if not hasattr(get_estimator(name), "model")}
 """Those that run a model of their own are shown to keep the promise in test_critic.py, on a model."""
@@ -21,8 +22,9 @@ SIZE = 6
 
 @cache
 def ready(name, length=35):
-    """The estimator, for short completions, fitted on other prompts where it learns."""
-    estimator = get_estimator(name).for_length(length)
+    """The estimator, for short completions, fitted on other prompts where it learns; "hista-loo, whitened" on transformed hidden states."""
+    name, _, kind = name.partition(", ")
+    estimator = (Transformed(get_estimator(name), kind) if kind else get_estimator(name)).for_length(length)
     return estimator.fit([random_group(seed) for seed in range(100, 112)]) if estimator.learns else estimator
 
 
@@ -55,7 +57,7 @@ def largest_change_by_own_future(estimator):
     return float(max(changes))
 
 
-@pytest.mark.parametrize("name", UNBIASED)
+@pytest.mark.parametrize("name", [*UNBIASED, "hista-loo, whitened", "hista-cosine-loo, centred"])
 def test_own_reward_and_own_future_change_no_value(name):
     assert largest_change_by_own_reward(ready(name)) < 1e-6
     assert largest_change_by_own_future(ready(name)) < 1e-5, "up to the rounding of products of other shapes"

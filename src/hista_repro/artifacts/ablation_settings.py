@@ -7,10 +7,8 @@ The paper's spacings are in tokens and suit answers of about a thousand tokens. 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from transformers import AutoConfig
-
 from hista_repro.estimators import Estimator, get_estimator
-from hista_repro.models import resolve_model
+from hista_repro.models.sizes import depth_of
 from hista_repro.paper import paper_value
 from hista_repro.sveb.benchmark import Benchmark
 
@@ -63,7 +61,7 @@ def distance_settings(benchmark: Benchmark) -> list[Setting]:
 
 def layer_settings(benchmark: Benchmark, layers: Sequence[int]) -> list[Setting]:
     """Table 11. Its l is read as counted from the last layer, since its value at l = 1 is that of the default, the last layer."""
-    depth = AutoConfig.from_pretrained(resolve_model(benchmark.config.model)).num_hidden_layers
+    depth = depth_of(benchmark.config.model)
     settings = []
     for count in layers:
         there = count <= depth

@@ -1,47 +1,39 @@
-"""The best unbiased estimator: settings chosen on some problems of a benchmark, and confirmed on others.
+"""The best settings of unbiased estimators: chosen on some problems of a benchmark, and confirmed on others.
 
 The choice looks at the rewards of the rollouts alone (`sveb.selection`), as anybody could who trains: no continuation is drawn for it.
-What is confirmed was not looked at before: states of the other problems, against their references.
+What confirms are states of problems that the choice does not see, against their references.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from transformers import AutoConfig
 
 from hista_repro.artifacts.comparisons import BASELINE, error_difference
-from hista_repro.artifacts.kept_scores import kept_scores
 from hista_repro.artifacts.measurements import REPEATS, Measurement
+from hista_repro.artifacts.search_candidates import TRANSFORMED, candidates
 from hista_repro.artifacts.tables import Captioned
-from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction
+from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.estimators.transformed import Transformed
-from hista_repro.models import resolve_model
+from hista_repro.models.sizes import depth_of
+from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.score import evaluate
 from hista_repro.sveb.selection import select
 
-TRANSFORMED = {
-    "hista-loo": ("standardised", "whitened"),
-    "hista-cosine-loo": ("centred", "standardised", "whitened"),
-    "last-token-knn-loo": ("standardised", "whitened"),
-    "rollout-kernel-loo": ("standardised", "whitened"),
-}
-"""Families that read hidden states -> what else than the hidden states as they are is tried. Distances do not see a centre."""
-FAMILIES = (*TRANSFORMED, "numca-loo")
-"""The estimators whose settings are searched."""
 PARTS = {"transform": 0.1, "choose": 0.4, "confirm": 0.5}
-"""The share of the problems that fits transformations for the choice, that chooses, and that confirms."""
-_SEARCHED = ("centred", "whitened")
-"""The transformations that are candidates; what standardising does is confirmed for the settings as they come."""
+"""The share of the problems that fits transformations for the choice, that chooses, and that confirms, with transformations fitted on the
+other two."""
 _LEAST = 10
 """Problems without which a part has none."""
 _STATES = 6
-"""States of a rollout that choose; more would say little more, since they share its reward."""
+"""States of a typical rollout that choose; more would say little more, since they share its reward."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +67,17 @@ def search(measurement: Measurement) -> Search:
     """
     benchmark = Benchmark(record(measurement.config))
     parts = split(sorted(measurement.scores["problem_id"].unique()), benchmark.config.seed)
-    depth = AutoConfig.from_pretrained(resolve_model(benchmark.config.model)).num_hidden_layers
-    tried = candidates(benchmark.typical_length, depth)
-    choices = _choose(tried, benchmark, parts)
+    groups = {part: [benchmark.groups[problem] for problem in problems] for part, problems in parts.items()}
+    tried = candidates(benchmark.typical_length, depth_of(benchmark.config.model))
+    choices = _choose(_fitted(tried, groups["transform"]), groups["choose"], benchmark)
     best = choices.loc[choices["chosen"]].sort_values("brier")
     chosen = dict(zip(best["family"], best["settings"], strict=True))
     asked = {label(*key): tried[key] for key in chosen.items()}
-    asked |= {label(family, kind): Transformed(_default(family, benchmark), kind) for family in TRANSFORMED for kind in TRANSFORMED[family]}
-    scores = pd.concat([measurement.scores, kept_scores(benchmark, asked, adapt=False)], ignore_index=True)
+    for family, kinds in TRANSFORMED.items():
+        base = get_estimator(family).for_length(benchmark.typical_length)
+        asked |= {label(family, kind): Transformed(base, kind) for kind in kinds}
+    seen = groups["transform"] + groups["choose"]
+    scores = pd.concat([measurement.scores, evaluate(benchmark.only(parts["confirm"]), _fitted(asked, seen), adapt=False)])
     confirmed = replace(measurement, scores=scores[scores["problem_id"].isin(parts["confirm"])].reset_index(drop=True))
     return Search(choices, chosen, confirmed, {name: len(problems) for name, problems in parts.items()})
 
@@ -94,34 +89,6 @@ def split(problems: Sequence[str], seed: int) -> dict[str, list[str]]:
     order = np.random.default_rng(derive_seed(seed, "search")).permutation(list(problems)).tolist()
     ends = np.rint(np.cumsum([0, *PARTS.values()]) * len(order)).astype(int)
     return {name: order[start:end] for name, start, end in zip(PARTS, ends[:-1], ends[1:], strict=True)}
-
-
-def candidates(length: int, depth: int) -> dict[tuple[str, str], Estimator]:
-    """(family, settings in words) -> estimator, for completions of typically `length` tokens of a model with `depth` layers."""
-    base = {family: get_estimator(family).for_length(length) for family in FAMILIES}
-    stride, spacing = base["hista-loo"].stride, base["last-token-knn-loo"].spacing
-    plain: dict[tuple[str, str], Estimator] = {}
-    for times in (1, 4) if stride > 1 else (1,):
-        denser, nodes = max(round(stride / times), 1), f"nodes × {times}"
-        for k in (8, 16, 66):
-            plain["hista-loo", f"k = {k}, {nodes}"] = replace(base["hista-loo"], neighbours=k, stride=denser)
-        for k in (16, 66):
-            plain["hista-cosine-loo", f"k = {k}, {nodes}"] = replace(base["hista-cosine-loo"], neighbours=k, stride=denser)
-        for temperature in (0.125, 0.25, 0.5, 1.0):
-            settings = {"temperature": temperature, "stride": denser}
-            plain["rollout-kernel-loo", f"τ = {temperature:g}, {nodes}"] = replace(base["rollout-kernel-loo"], **settings)
-        for layer, name in ((-1, "last"), (max(depth // 2, 1), "middle")):
-            settings = {"layer": layer, "spacing": max(round(spacing / times), 1)}
-            plain["last-token-knn-loo", f"k = 66, {nodes}, {name} layer"] = replace(base["last-token-knn-loo"], **settings)
-    for kappa in (0.0, 0.5, 1.0, 2.0, 4.0):
-        plain["numca-loo", f"κ = {kappa:g}"] = replace(base["numca-loo"], kappa=kappa)
-    transformed = {
-        (family, f"{settings}, {kind}"): Transformed(estimator, kind)
-        for (family, settings), estimator in plain.items()
-        for kind in TRANSFORMED.get(family, ())
-        if kind in _SEARCHED
-    }
-    return plain | transformed
 
 
 def readable_choices(found: Search) -> Captioned:
@@ -166,8 +133,10 @@ def readable_confirmed(found: Search, table: pd.DataFrame, compared: str, captio
 def judge_best(found: Search, against: str, named: str) -> Finding:
     """That what was chosen errs less than the estimator `against` (`named` in words), on the problems that confirm."""
     difference = error_difference(found.confirmed, found.best, against, "mse")
-    ours = f"{found.best} − {against}: {difference.text(signed=True)}"
     claim = f"the estimator that was chosen errs less than {named}"
+    if difference.low == difference.high == 0:
+        return Finding(claim, found.confirmed.name, "no claim", "they are the same", Word.NOT_COMPARABLE)
+    ours = f"{found.best} − {against}: {difference.text(signed=True)}"
     return Finding(claim, found.confirmed.name, "no claim", ours, judge_direction(-1, difference))
 
 
@@ -178,15 +147,14 @@ def judge_transformed(found: Search, family: str, kind: str) -> Finding:
     return Finding(claim, found.confirmed.name, "no claim", difference.text(signed=True), judge_direction(-1, difference))
 
 
-def _default(family: str, benchmark: Benchmark) -> Estimator:
-    return get_estimator(family).for_length(benchmark.typical_length)
+def _fitted(estimators: Mapping[Any, Estimator], groups: Sequence[RolloutGroup]) -> dict[Any, Estimator]:
+    return {key: estimator.fit(groups) if estimator.learns else estimator for key, estimator in estimators.items()}
 
 
-def _choose(tried: Mapping[tuple[str, str], Estimator], benchmark: Benchmark, parts: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+def _choose(tried: Mapping[tuple[str, str], Estimator], groups: Sequence[RolloutGroup], benchmark: Benchmark) -> pd.DataFrame:
     """The `choices` of a search."""
-    groups = {part: [benchmark.groups[problem] for problem in problems] for part, problems in parts.items()}
-    fitted = [estimator.fit(groups["transform"]) if estimator.learns else estimator for estimator in tried.values()]
-    _, table = select(fitted, groups["choose"], _STATES, repeats=REPEATS, seed=benchmark.config.seed)
+    spacing = max(benchmark.typical_length // _STATES, 1)
+    _, table = select(list(tried.values()), groups, spacing, repeats=REPEATS, seed=benchmark.config.seed)
     choices = pd.DataFrame(list(tried), columns=["family", "settings"]).join(table.drop(columns="settings"))
     return choices.assign(chosen=choices.index.isin(choices.groupby("family")["brier"].idxmin()))
 

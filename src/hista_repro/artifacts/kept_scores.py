@@ -2,8 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -38,18 +37,9 @@ def _scores(benchmark: Benchmark, estimator: Estimator) -> pd.DataFrame:
 
 
 def _key(estimator: Estimator) -> str:
-    within = list(_estimators_in(estimator))
-    imports = "\n".join(f"import {type(part).__module__}" for part in within)
-    source = {*reached_files(f"{imports}\nimport {evaluate.__module__}"), *chain.from_iterable(map(_own_file, within))}
+    module = type(estimator).__module__
+    source = {*reached_files(f"import {module}\nimport {evaluate.__module__}"), *_own_file(estimator)}
     return hashlib.sha256(f"{estimator!r}\n{code_digest(*sorted(source))}".encode()).hexdigest()[:16]
-
-
-def _estimators_in(estimator: Estimator) -> Iterator[Estimator]:
-    """The estimator, and those that are settings of it."""
-    yield estimator
-    for value in vars(estimator).values():
-        if isinstance(value, Estimator):
-            yield from _estimators_in(value)
 
 
 def _own_file(estimator: Estimator) -> list[Path]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from transformers import AutoConfig
 
 from hista_repro.artifacts.kept_scores import kept_scores
 from hista_repro.artifacts.pipeline import Pipeline, run_pipeline
@@ -13,7 +12,7 @@ from hista_repro.artifacts.tables import Captioned
 from hista_repro.estimators import get_estimator
 from hista_repro.estimators.milestones import milestones
 from hista_repro.estimators.numca import numca_values
-from hista_repro.models import resolve_model
+from hista_repro.models.sizes import depth_of
 from hista_repro.paper import paper_notation
 from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.sveb import record
@@ -124,7 +123,7 @@ def hold(build: Mapping[str, Any]) -> Held:
         states=pd.concat(benchmark.states.values(), ignore_index=True),
         scores=kept_scores(benchmark, {"hista": get_estimator("hista")}),
         alpha=get_estimator("hista").alpha,
-        layers=AutoConfig.from_pretrained(resolve_model(benchmark.config.model)).num_hidden_layers,
+        layers=depth_of(benchmark.config.model),
     )
 
 

@@ -21,7 +21,7 @@ from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 Kind = Literal["centred", "standardised", "whitened"]
 
 _LEAST_VARIANCE = 1e-3
-"""Directions that vary less than this share of the mean variance count as if they varied so much: their scale is noise."""
+"""Directions that vary less than this share of the median variance count as if they varied so much: their scale is noise."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _scale(kind: Kind, covariance_D_D: Tensor) -> Tensor:
     if kind == "centred":
         return torch.eye(len(covariance_D_D), dtype=covariance_D_D.dtype)
     variance_D, axes_D_D = torch.linalg.eigh(covariance_D_D if kind == "whitened" else covariance_D_D.diag().diag())
-    least = (_LEAST_VARIANCE * variance_D.mean()).clamp_min(torch.finfo(torch.float32).tiny)
+    least = (_LEAST_VARIANCE * variance_D.median()).clamp_min(torch.finfo(torch.float32).tiny)
     return axes_D_D / variance_D.clamp_min(least).sqrt() @ axes_D_D.T
 
 
@@ -65,7 +65,6 @@ class Transformed(Estimator):
     """`inner`, which reads one layer and learns nothing itself, on transformed hidden states of that layer."""
 
     reads_hidden = True
-    learns = True
 
     inner: Estimator
     kind: Kind
@@ -84,6 +83,10 @@ class Transformed(Estimator):
     @property
     def information(self) -> Information:
         return self.inner.information
+
+    @property
+    def learns(self) -> bool:
+        return self.fitted is None
 
     def for_length(self, tokens: int) -> Self:
         return replace(self, inner=self.inner.for_length(tokens))

@@ -27,6 +27,13 @@ def model_config(name: str) -> "PretrainedConfig":
     raise Refused(f"no plan can be made for the model {name!r}, whose sizes are not known; {did_you_mean(name, known)}")
 
 
+def depth_of(name: str) -> int:
+    """The number of layers of the model called `name` (see `resolve_model`)."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(resolve_model(name)).num_hidden_layers
+
+
 def parameters_of(config: "PretrainedConfig") -> int:
     """All weights, embeddings included, tied ones once, counted on a model that holds none."""
     import torch

@@ -1,9 +1,11 @@
 """A finished build as estimators see it: groups of rollouts, and the states whose values are asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from copy import copy
 from dataclasses import replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -44,6 +46,15 @@ class Benchmark:
     def __len__(self) -> int:
         """The number of problems."""
         return len(self.states)
+
+    def only(self, problems: Collection[str]) -> Self:
+        """The same benchmark with these of its problems."""
+        part = copy(self)
+        part.states = {name: states for name, states in self.states.items() if name in problems}
+        for name in ("groups", "cut_from", "other_rollouts"):
+            if name in vars(self):
+                vars(part)[name] = {problem: group for problem, group in vars(self)[name].items() if problem in problems}
+        return part
 
     @cached_property
     def groups(self) -> dict[str, RolloutGroup]:
