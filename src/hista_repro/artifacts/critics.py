@@ -14,16 +14,17 @@ from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.shifts import shifts
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction, number_text
-from hista_repro.estimators import get_estimator
 from hista_repro.estimators.authors_critic import AuthorsCritic
 from hista_repro.estimators.critic import FairCritic
 from hista_repro.estimators.ppo_1 import FirstEpochCritic
+from hista_repro.estimators.ppo_n import LaterEpochCritic
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import BuildConfig, record
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.bootstrap import percentile_interval, resampled_prompts
 from hista_repro.sveb.statistics import summarise
 
+_ROWS = {"ppo-1": FirstEpochCritic, "ppo-n": LaterEpochCritic}
 KINDS = {"": "the fair critic", "-authors": "the authors' critic"}
 """Ending of an estimator's name -> in words."""
 COLLAPSED = 0.1
@@ -34,9 +35,7 @@ def critic(row: str, kind: str, *, lam: float = 1.0, rollouts: int, epochs: int,
     """`ppo-1` or `ppo-n` of a kind, trained on `rollouts` of each problem: the fair one for at most `epochs`, the authors' one with
     learning rate `authors_rate`."""
     training = AuthorsCritic(learning_rate=authors_rate) if kind else FairCritic(epochs=epochs)
-    found = get_estimator(f"{row}{kind}", lam=lam, rollouts=rollouts, critic=training)
-    assert isinstance(found, FirstEpochCritic)
-    return found
+    return _ROWS[row](critic=training, lam=lam, rollouts=rollouts)
 
 
 def with_critics(measurement: Measurement, critics: Mapping[str, FirstEpochCritic]) -> Measurement:
