@@ -292,10 +292,10 @@ def _book_check(options: argparse.Namespace) -> None:
 def _book_record(options: argparse.Namespace) -> None:
     from hista_repro.book import record_run
 
-    moved = record_run(options.profile)
-    for move in moved:
+    changed = [move for move in record_run(options.profile) if move.before]
+    for move in changed:
         print(f"{move.sentence} Before: {move.before}. Now: {move.after}.")
-    print(f"recorded in results/{options.profile}; {len(moved)} conclusions changed")
+    print(f"recorded in results/{options.profile}; {len(changed)} conclusions changed")
 
 
 def _names(text: str) -> list[str]:

@@ -10,7 +10,6 @@ from book_prose import PROJECT
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.book import recording
 from hista_repro.book.conclusions import (
-    LOG,
     Conclusion,
     Move,
     Standing,
@@ -20,12 +19,13 @@ from hista_repro.book.conclusions import (
     log_table,
     moves,
     read_conclusions,
+    read_log,
 )
 from hista_repro.book.runs import ShownRun, shown_runs
 from hista_repro.errors import Refused
 from hista_repro.files import read_json, write_json
 
-SENTENCE = Conclusion("Hista errs less.", "table-04", ["A is better"], ["hista", "loo-mean"])
+SENTENCE = Conclusion("Hista errs less.", "table-04", ["A is better"], estimators=["hista", "loo-mean"])
 
 
 def run_with(*words, claim="A is better"):
@@ -33,13 +33,33 @@ def run_with(*words, claim="A is better"):
     return {"table-04": ShownRun(ARTIFACTS["table-04"], PROJECT, {"profile": "cpu"}, [], {"verdict": {"findings": found}})}
 
 
-@pytest.mark.parametrize("conclusion", read_conclusions(PROJECT), ids=lambda conclusion: conclusion.sentence)
+CONCLUSIONS = read_conclusions(PROJECT)
+RECORDED = {name: run for name, run in shown_runs(PROJECT, homes=("results",)).items() if run}
+
+
+@pytest.mark.parametrize("conclusion", CONCLUSIONS, ids=lambda conclusion: conclusion.sentence)
 def test_every_claim_is_one_that_the_page_makes(conclusion):
     notebook = nbformat.read(PROJECT / "notebooks" / ARTIFACTS[conclusion.page].notebook, as_version=4)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     verdict = next(text for output in outputs if (text := output.get("data", {}).get("text/plain", "")).startswith("Verdict:"))
     for claim in conclusion.claims:
         assert f"\n- {claim} (" in verdict
+
+
+@pytest.mark.parametrize("conclusion", CONCLUSIONS, ids=lambda conclusion: conclusion.sentence)
+def test_every_claim_is_one_of_the_recorded_run(conclusion):
+    if conclusion.page not in RECORDED:
+        pytest.skip(f"no run of {conclusion.page} is recorded")
+    made = {finding["claim"] for finding in RECORDED[conclusion.page].result["verdict"]["findings"]}
+    assert made.issuperset(conclusion.claims) or made.intersection(conclusion.opposite)
+
+
+def findings(**words):
+    """One run, with a finding for each (claim, setting) -> word; names are `claim_setting`."""
+    found = [
+        {"claim": c, "setting": s, "paper": "", "ours": "", "word": w} for (c, _, s), w in ((k.partition("_"), w) for k, w in words.items())
+    ]
+    return {"table-04": ShownRun(ARTIFACTS["table-04"], PROJECT, {"profile": "cpu"}, [], {"verdict": {"findings": found}})}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +72,7 @@ def test_every_claim_is_one_that_the_page_makes(conclusion):
         (["disagrees", "undecided"], Standing.FAILS),
         (["undecided", "not run"], Standing.OPEN),
         (["not run"], Standing.NOT_RUN),
+        (["not comparable"], Standing.NOT_RUN),
         ([], Standing.NOT_RUN),
     ],
 )
@@ -61,6 +82,23 @@ def test_a_sentence_stands_where_the_verdicts_put_it(words, standing):
     assert SENTENCE.standing({"table-04": None}) is Standing.NOT_RUN
 
 
+def test_a_measurement_agrees_if_it_agrees_with_every_claim():
+    both = replace(SENTENCE, claims=["a", "b"])
+    assert both.standing(findings(a_x="agrees", b_x="agrees")) is Standing.HOLDS
+    assert both.standing(findings(a_x="agrees", b_x="undecided")) is Standing.OPEN
+    assert both.standing(findings(a_x="agrees", b_x="disagrees")) is Standing.FAILS
+    assert both.standing(findings(a_x="agrees", b_x="agrees", a_y="disagrees", b_y="agrees")) is Standing.DEPENDS
+    assert both.standing(findings(a_x="agrees", b_x="not run")) is Standing.NOT_RUN
+    assert both.standing(findings(a_x="agrees", b_x="agrees", a_y="disagrees")) is Standing.HOLDS
+
+
+def test_the_opposite_of_a_claim_counts_the_other_way():
+    sentence = replace(SENTENCE, claims=["a"], opposite=["b"])
+    assert sentence.standing(findings(b_x="disagrees")) is Standing.HOLDS
+    assert sentence.standing(findings(a_x="agrees", b_y="agrees")) is Standing.DEPENDS
+    assert sentence.standing(findings(a_x="agrees", b_y="undecided")) is Standing.PARTLY
+
+
 def test_the_chapter_says_what_was_compared_and_what_came_of_it():
     text = conclusions_text(
         [SENTENCE, replace(SENTENCE, sentence="Another.", page="figure-07")], run_with("agrees", "undecided", "not run")
@@ -68,13 +106,8 @@ def test_the_chapter_says_what_was_compared_and_what_came_of_it():
     held, _, other = text.partition("## What was not run")
     assert held.startswith("## What holds where it is decided\n")
     assert "- **Hista errs less.** `hista` (own-return), `loo-mean` (siblings). {doc}`Table 4 </notebooks/table_04>`.\n" in held
-    assert "  - model 0: +0, agrees.\n  - model 1: +1, undecided.\n" in held and "model 2" not in held
+    assert "  - *A is better:*\n    - model 0: +0, agrees.\n    - model 1: +1, undecided.\n" in held and "model 2" not in held
     assert "**Another.**" in other and "## What holds\n" not in text
-
-
-def test_several_claims_of_a_sentence_are_told_apart():
-    both = replace(SENTENCE, claims=["A is better", "B is better"])
-    assert "  - A is better; model 0: +0, agrees." in conclusions_text([both], run_with("agrees"))
 
 
 def test_the_evidence_has_a_row_for_each_page(checkout, record_run):
@@ -86,19 +119,23 @@ def test_the_evidence_has_a_row_for_each_page(checkout, record_run):
     assert "| not run |  | `hista-repro run figure-07` |" in rows[1]
 
 
-def test_only_what_was_measured_before_can_move():
+def test_what_moves_is_told_from_the_log():
     held, failed = run_with("agrees"), run_with("disagrees")
-    (move,) = moves([SENTENCE], held, failed, "2026-03-07")
-    assert move == Move("2026-03-07", "Hista errs less.", "What holds", "What does not hold", "table-04, cpu")
-    assert moves([SENTENCE], held, held, "") == moves([SENTENCE], {}, held, "") == moves([SENTENCE], held, {}, "") == []
+    first = moves([SENTENCE], held, [], "2026-03-07")
+    assert first == [Move("2026-03-07", "Hista errs less.", "", "What holds", "table-04, cpu")]
+    assert moves([SENTENCE], held, first, "") == moves([SENTENCE], {}, first, "") == moves([SENTENCE], run_with("not run"), first, "") == []
+    (second,) = moves([SENTENCE], failed, first, "2026-03-08")
+    assert (second.before, second.after) == ("What holds", "What does not hold")
+    assert moves([SENTENCE], held, [*first, second], "")[0].before == "What does not hold"
 
 
-def test_the_log_shows_the_latest_first(tmp_path):
-    assert log_table(tmp_path) == "No conclusion has changed since it was first measured.\n"
+def test_the_log_shows_what_changed_and_the_latest_first(tmp_path):
     (tmp_path / "results").mkdir()
+    log_moves(tmp_path, [Move("2026-03-06", "S.", "", "What holds", "table-04, cpu")])
+    assert log_table(read_log(tmp_path)) == "No conclusion has changed since it was first measured.\n"
     for day in ("2026-03-07", "2026-03-08"):
         log_moves(tmp_path, [Move(day, "S.", "What holds", "What is undecided", "table-04, cpu")])
-    assert [line[2:12] for line in log_table(tmp_path).splitlines()[2:]] == ["2026-03-08", "2026-03-07"]
+    assert [line[2:12] for line in log_table(read_log(tmp_path)).splitlines()[2:]] == ["2026-03-08", "2026-03-07"]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +143,7 @@ def test_the_log_shows_the_latest_first(tmp_path):
     [
         ({"page": "tabel-04"}, "unknown page 'tabel-04'; did you mean 'table-04'"),
         ({"claims": []}, "rests on no claim"),
+        ({"claims": ["c", "d"], "opposite": ["e"]}, "which of them has the opposite cannot be said"),
         ({"estimators": ["histo"]}, "histo"),
         ({"note": ""}, "a conclusion has no setting 'note'"),
     ],
@@ -137,24 +175,67 @@ def made(checkout, record_run, monkeypatch):
     return make
 
 
+def files_below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
 def test_recording_keeps_the_run_and_logs_what_it_moves(checkout, made):
     made("agrees")
+    assert [move.before for move in recording.record_run("cpu", checkout)] == [""]
     assert recording.record_run("cpu", checkout) == []
-    made("disagrees")
+    made("disagrees", finished="2026-11-21T09:05:13+00:00")
     (move,) = recording.record_run("cpu", checkout)
     assert (move.before, move.after) == (Standing.HOLDS, Standing.FAILS)
-    assert json.loads((checkout / LOG).read_text())["sentence"] == "Hista errs less."
+    assert [move.sentence for move in read_log(checkout)] == ["Hista errs less."] * 2
     recorded = checkout / "results" / "cpu"
-    assert {path.name for path in recorded.rglob("*") if path.is_file()} == {"table_04.ipynb", "table-04.json", "log.jsonl"}
+    assert files_below(recorded) == {"notebooks/table_04.ipynb", "results/table-04.json", "status/table-04.json", "log.jsonl"}
     assert (recorded / "log.jsonl").read_text() == '{"word": "agrees"}\n{"word": "disagrees"}\n'
-    assert {path.name for path in (checkout / "figures" / "cpu").iterdir()} == {"table-04.svg", "table-04.pdf"}
-    assert "What does not hold" in log_table(checkout)
+    assert files_below(checkout / "figures" / "cpu") == {"table-04.svg", "table-04.pdf"}
+    assert "What does not hold" in log_table(read_log(checkout))
 
 
-def test_what_cannot_be_made_again_is_not_recorded(checkout, made):
+def test_an_earlier_run_does_not_take_the_place_of_a_later_one(checkout, made):
+    made("agrees")
+    recording.record_run("cpu", checkout)
+    made("disagrees", finished="2026-11-20T09:05:12+00:00")
+    assert recording.record_run("cpu", checkout) == []
+    assert read_json(checkout / "results" / "cpu" / "results" / "table-04.json")["verdict"]["findings"][0]["word"] == "agrees"
+
+
+def test_figures_that_a_run_no_longer_makes_go(checkout, made):
+    recording_of = made("agrees")
+    recording.record_run("cpu", checkout)
+    made("agrees", finished="2026-11-21T09:05:13+00:00")
+    (recording_of / "figures" / "table-04.pdf").unlink()
+    recording.record_run("cpu", checkout)
+    assert files_below(checkout / "figures" / "cpu") == {"table-04.svg"}
+
+
+def test_a_recording_that_was_stopped_goes_on(checkout, made, monkeypatch):
+    (made("agrees") / "log.jsonl").unlink()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "_join_logs", stop)
+        with pytest.raises(KeyboardInterrupt):
+            recording.record_run("cpu", checkout)
+    assert [move.after for move in recording.record_run("cpu", checkout)] == [Standing.HOLDS]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dirty": True}, "table-04 was run from sources that no commit holds"),
+        ({"commit": None}, "table-04 was run from sources that no commit holds"),
+        ({"overrides": {"model": "mine"}, "key": {}}, "nothing is done in"),
+    ],
+)
+def test_what_cannot_be_made_again_is_not_recorded(checkout, made, changes, message):
     with pytest.raises(Refused, match="nothing is done in"):
         recording.record_run("cpu", checkout)
-    made("agrees", dirty=True)
-    with pytest.raises(Refused, match="table-04 was run from sources that no commit holds"):
+    made("agrees", **changes)
+    with pytest.raises(Refused, match=message):
         recording.record_run("cpu", checkout)
     assert not (checkout / "results").exists()

@@ -3,8 +3,7 @@
 No sentence says by itself that it is true. With every new run it may move to another heading, and what moved is kept in a log.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -16,11 +15,12 @@ from hista_repro.book.runs import ShownRun
 from hista_repro.conforming import configured
 from hista_repro.errors import Refused, did_you_mean
 from hista_repro.estimators import get_estimator
+from hista_repro.files import append_event, read_events
 from hista_repro.yaml12 import load_yaml
 
 FILE = "book/conclusions.yaml"
 LOG = "results/conclusions.jsonl"
-"""Below a checkout: one line for each sentence that a recorded run has moved (`Move`)."""
+"""Below a checkout: one line for each sentence that a recorded run has put under a heading, or under another (`Move`)."""
 
 Runs = Mapping[str, ShownRun | None]
 
@@ -37,13 +37,15 @@ class Standing(StrEnum):
 
 
 _MEANINGS = {
-    Standing.HOLDS: "In every measurement, with an interval that excludes the opposite.",
-    Standing.PARTLY: "No measurement says the opposite, but in some the interval includes both directions.",
-    Standing.DEPENDS: "Some measurements say so, others the opposite.",
-    Standing.FAILS: "At least one measurement says the opposite, with an interval that excludes what the sentence says, and none agrees.",
-    Standing.OPEN: "Measured, but the intervals include both directions.",
-    Standing.NOT_RUN: "For want of a run; the commands are below.",
+    Standing.HOLDS: "In every measurement of the run that is shown, with an interval that excludes the opposite.",
+    Standing.PARTLY: "In some measurements; in others an interval includes both directions, and none says the opposite.",
+    Standing.DEPENDS: "In some measurements, and in others the opposite.",
+    Standing.FAILS: "Some measurement says the opposite, with an interval that excludes what the sentence says, and none agrees.",
+    Standing.OPEN: "Measured, but intervals include both directions.",
+    Standing.NOT_RUN: "For want of a run, or since it does not apply to what was run.",
 }
+_OPPOSITE = {Word.AGREES: Word.DISAGREES, Word.DISAGREES: Word.AGREES}
+_NO_SAY = (Word.NOT_RUN, Word.NOT_COMPARABLE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Conclusion:
     page: str
     """An artifact."""
     claims: list[str]
-    """As the verdict of the page words them."""
+    """As the verdict of the page words them; all have to agree for a measurement to agree."""
+    opposite: list[str] = field(default_factory=list)
+    """The opposite of the only claim, as verdicts word it where the paper prints that: it agrees where the sentence fails."""
     estimators: list[str] = field(default_factory=list)
     """Those that the sentence compares."""
 
@@ -63,16 +67,24 @@ class Conclusion:
             raise Refused(f"unknown page {self.page!r}; {did_you_mean(self.page, ARTIFACTS)}")
         if not self.claims:
             raise Refused(f"{self.sentence!r} rests on no claim")
+        if self.opposite and len(self.claims) > 1:
+            raise Refused(f"{self.sentence!r} rests on several claims; which of them has the opposite cannot be said")
         for name in self.estimators:
             get_estimator(name)
 
     def evidence(self, runs: Runs) -> list[dict[str, str]]:
-        """The findings of its claims in the run that is shown; none without a run."""
+        """The findings of its claims in the run that is shown, without those that were not run; none without a run."""
         run = runs.get(self.page)
-        return [finding for finding in run.result["verdict"]["findings"] if finding["claim"] in self.claims] if run else []
+        found = run.result["verdict"]["findings"] if run else []
+        return [finding for finding in found if finding["claim"] in (*self.claims, *self.opposite) and finding["word"] != Word.NOT_RUN]
 
     def standing(self, runs: Runs) -> Standing:
-        words = {Word(finding["word"]) for finding in self.evidence(runs)} - {Word.NOT_RUN, Word.NOT_COMPARABLE}
+        by_setting: dict[str, list[Word]] = {}
+        for finding in self.evidence(runs):
+            if (word := Word(finding["word"])) not in _NO_SAY:
+                says = _OPPOSITE.get(word, word) if finding["claim"] in self.opposite else word
+                by_setting.setdefault(finding["setting"], []).append(says)
+        words = {_together(of_setting) for of_setting in by_setting.values() if len(of_setting) >= len(self.claims)}
         if not words:
             return Standing.NOT_RUN
         if {Word.AGREES, Word.DISAGREES} <= words:
@@ -86,12 +98,13 @@ class Conclusion:
 
 @dataclass(frozen=True)
 class Move:
-    """A sentence that a recorded run has put under another heading."""
+    """A sentence that a recorded run has put under a heading."""
 
     date: str
     """The day, as in 2026-03-07."""
     sentence: str
     before: str
+    """The heading that it stood under; empty where it had not been measured before."""
     after: str
     run: str
     """The page whose run did it, and the profile of that run."""
@@ -122,43 +135,55 @@ def evidence_table(conclusions: Sequence[Conclusion], runs: Runs) -> str:
         if run is None:
             rows.append((link, "not run", "", f"`{command_for(ARTIFACTS[page])}`"))
         else:
-            rows.append((link, f"{run.stamp['profile']}, {run.date}", run.result["verdict"]["size"], f"`{run.command}`"))
+            age = ", older than the code" if run.changed else ""
+            rows.append((link, f"{run.stamp['profile']}, {run.date}{age}", run.result["verdict"]["size"], f"`{run.command}`"))
     return markdown_table(("Page", "Run", "What was measured", "Command"), rows)
 
 
-def moves(conclusions: Sequence[Conclusion], before: Runs, after: Runs, date: str) -> list[Move]:
-    """The sentences that stand under another heading after a run than before, of those that were measured before."""
+def moves(conclusions: Sequence[Conclusion], runs: Runs, logged: Sequence[Move], date: str) -> list[Move]:
+    """The sentences that `runs` put under another heading than the log has them under; one that was not run moves nowhere."""
+    last = {move.sentence: move.after for move in logged}
     moved = []
     for conclusion in conclusions:
-        earlier, later, run = conclusion.standing(before), conclusion.standing(after), after.get(conclusion.page)
-        if run and earlier not in (later, Standing.NOT_RUN):
-            moved.append(Move(date, conclusion.sentence, earlier, later, f"{conclusion.page}, {run.stamp['profile']}"))
+        before, after, run = last.get(conclusion.sentence, ""), conclusion.standing(runs), runs.get(conclusion.page)
+        if run and after not in (before, Standing.NOT_RUN):
+            moved.append(Move(date, conclusion.sentence, before, after.value, f"{conclusion.page}, {run.stamp['profile']}"))
     return moved
 
 
-def log_moves(root: Path, moved: Sequence[Move]) -> None:
+def read_log(root: Path) -> list[Move]:
+    """The log of the checkout `root`, oldest first."""
+    return [Move(**event) for event in read_events(root / LOG)]
+
+
+def log_moves(root: Path, moved: Iterable[Move]) -> None:
     """Add to the log of the checkout `root`."""
-    with (root / LOG).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(move), ensure_ascii=False) + "\n" for move in moved)
+    for move in moved:
+        append_event(root / LOG, asdict(move))
 
 
-def log_table(root: Path) -> str:
-    """The log of the checkout `root`, the latest first."""
-    path = root / LOG
-    moved = [Move(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-    if not moved:
+def log_table(logged: Sequence[Move]) -> str:
+    """What changed after it had been measured once, the latest first."""
+    rows = [(move.date, move.sentence, move.before, move.after, move.run) for move in reversed(logged) if move.before]
+    if not rows:
         return "No conclusion has changed since it was first measured.\n"
-    rows = [(move.date, move.sentence, move.before, move.after, move.run) for move in reversed(moved)]
     return markdown_table(("Date", "Sentence", "Before", "After", "Because of"), rows)
+
+
+def _together(words: Sequence[Word]) -> Word:
+    """What one measurement says of a sentence, from what it says of its claims."""
+    if Word.DISAGREES in words:
+        return Word.DISAGREES
+    return Word.AGREES if set(words) == {Word.AGREES} else Word.UNDECIDED
 
 
 def _item(conclusion: Conclusion, runs: Runs) -> str:
     """A sentence with the estimators that it compares, and below it what was measured."""
     compared = ", ".join(f"`{name}` ({get_estimator(name).information})" for name in conclusion.estimators)
     lines = [f"- **{conclusion.sentence}** {f'{compared}. ' if compared else ''}{page_link(ARTIFACTS[conclusion.page])}."]
-    several = len(conclusion.claims) > 1
-    for finding in conclusion.evidence(runs):
-        if finding["word"] != Word.NOT_RUN:
-            claim = f"{finding['claim']}; " if several else ""
-            lines.append(f"  - {claim}{finding['setting']}: {finding['ours']}, {finding['word']}.")
+    found = conclusion.evidence(runs)
+    for claim in dict.fromkeys(finding["claim"] for finding in found):
+        lines.append(f"  - *{claim}:*")
+        of_claim = [finding for finding in found if finding["claim"] == claim]
+        lines += [f"    - {finding['setting']}: {finding['ours']}, {finding['word']}." for finding in of_claim]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from nbformat.v4 import new_markdown_cell
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.book.catalogue import estimators_table
 from hista_repro.book.choice import choice_table, comparisons, short_answer
-from hista_repro.book.conclusions import conclusions_text, evidence_table, log_table, read_conclusions
+from hista_repro.book.conclusions import conclusions_text, evidence_table, log_table, read_conclusions, read_log
 from hista_repro.book.pages import empty_page, findings, provenance_note, result_entry, status_table
 from hista_repro.book.runs import ShownRun
 from hista_repro.files import write_json, write_text
@@ -41,7 +41,7 @@ def _generated(root: Path, runs: Mapping[str, ShownRun | None]) -> dict[str, str
     return {
         "choice": choice_table(found),
         "conclusions": conclusions_text(conclusions, runs),
-        "conclusions_log": log_table(root),
+        "conclusions_log": log_table(read_log(root)),
         "estimators": estimators_table(),
         "evidence": evidence_table(conclusions, runs),
         "findings": findings(runs),
