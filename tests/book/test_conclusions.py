@@ -46,10 +46,8 @@ def test_every_claim_is_one_that_the_page_makes(conclusion):
         assert f"\n- {claim} (" in verdict
 
 
-@pytest.mark.parametrize("conclusion", CONCLUSIONS, ids=lambda conclusion: conclusion.sentence)
+@pytest.mark.parametrize("conclusion", [each for each in CONCLUSIONS if each.page in RECORDED], ids=lambda conclusion: conclusion.sentence)
 def test_every_claim_is_one_of_the_recorded_run(conclusion):
-    if conclusion.page not in RECORDED:
-        pytest.skip(f"no run of {conclusion.page} is recorded")
     made = {finding["claim"] for finding in RECORDED[conclusion.page].result["verdict"]["findings"]}
     assert made.issuperset(conclusion.claims) or made.intersection(conclusion.opposite)
 
