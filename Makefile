@@ -20,7 +20,8 @@ HISTA     := $(BIN)/python -m hista_repro
 
 help:
 	@echo "make reproduce [PROFILE=smoke|cpu|night|gpu|paper]   re-measure and render the book to _build/html"
-	@echo "make test                                      everything: lint, fast tests, slow tests"
+	@echo "make test                                      everything: lint, the smoke profile, fast tests, slow tests"
+	@echo "make test-fast                                 what to run while working"
 	@echo "make test-cluster                              Ray clusters on this machine, and the loss of their nodes"
 	@echo "make bench                                     timings (never part of the tests)"
 	@echo "make serve                                     the rendered book on http://127.0.0.1:8000"
@@ -40,10 +41,10 @@ reproduce: environment
 	$(HISTA) book build --profile $(PROFILE)
 	@echo "open _build/html/index.html"
 
+# One session, in which the fast tests come first: loading the libraries once more in every worker would take half a minute.
 test: environment lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not slow and not cluster"
 	$(HISTA) run --profile smoke --jobs 2
-	HISTA_REPRO_SMOKE_RUN=runs/smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m slow
+	HISTA_REPRO_SMOKE_RUN=runs/smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not cluster"
 
 test-cluster: environment
 	$(BIN)/python -m pytest -m cluster

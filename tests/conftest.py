@@ -9,11 +9,15 @@ _LONGEST = (
     *("test_notebooks_again", "test_rendered", "test_two_processes", "test_runner_kills", "test_building", "test_smollm2"),
     *("test_using", "test_runner_notebooks", "training/test_run", "sveb/test_build.py"),
 )
-"""Modules that take minutes; they begin first, so that no worker is left with one at the end."""
+"""Modules that take minutes; of those that are slow they begin first, so that no worker is left with one at the end."""
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: next((place for place, name in enumerate(_LONGEST) if name in item.nodeid), len(_LONGEST)))
+    def turn(item):
+        place = next((place for place, name in enumerate(_LONGEST) if name in item.nodeid), len(_LONGEST))
+        return item.get_closest_marker("slow") is not None, place
+
+    items.sort(key=turn)
 
 
 def pytest_collection_finish():
