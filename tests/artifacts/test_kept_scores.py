@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from hista_repro.artifacts import kept_scores as module
-from hista_repro.artifacts.kept_scores import kept_scores
+from hista_repro.artifacts.kept_scores import kept_scores, kept_table
 from hista_repro.estimators import get_estimator
 
 
@@ -70,3 +70,18 @@ def test_what_fails_leaves_nothing_behind(scored, tmp_path, monkeypatch):
             kept_scores(Build(tmp_path), {"a": get_estimator("hista")})
     kept_scores(Build(tmp_path), {"a": get_estimator("hista")})
     assert len(scored) == 1
+
+
+def test_a_table_is_made_once_for_its_settings_and_the_source_of_its_maker(tmp_path, monkeypatch):
+    made = []
+
+    def table(settings, module="hista_repro.sveb.selection"):
+        def make():
+            made.append(settings)
+            return pd.DataFrame({"x": [len(made)]})
+
+        return int(kept_table(Build(tmp_path), "search", settings, module, make)["x"].iloc[0])
+
+    assert [table({"k": 1}), table({"k": 1}), table({"k": 2}), table({"k": 1}, "hista_repro.estimators.hista")] == [1, 1, 2, 3]
+    monkeypatch.setattr(module, "code_digest", lambda *paths: "edited")
+    assert table({"k": 1}) == 4

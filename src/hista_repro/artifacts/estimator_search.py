@@ -4,7 +4,7 @@ The choice looks at the rewards of the rollouts alone (`sveb.selection`), as any
 What confirms are states of problems that the choice does not see, against their references.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hista_repro.artifacts.comparisons import BASELINE, error_difference
+from hista_repro.artifacts.kept_scores import kept_table
 from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.search_candidates import TRANSFORMED, candidates
 from hista_repro.artifacts.tables import Captioned
@@ -69,7 +70,7 @@ def search(measurement: Measurement) -> Search:
     parts = split(sorted(measurement.scores["problem_id"].unique()), benchmark.config.seed)
     groups = {part: [benchmark.groups[problem] for problem in problems] for part, problems in parts.items()}
     tried = candidates(benchmark.typical_length, depth_of(benchmark.config.model))
-    choices = _choose(_fitted(tried, groups["transform"]), groups["choose"], benchmark)
+    choices = _kept(benchmark, "choices", [parts, tried], lambda: _choose(_fitted(tried, groups["transform"]), groups["choose"], benchmark))
     best = choices.loc[choices["chosen"]].sort_values("brier")
     chosen = dict(zip(best["family"], best["settings"], strict=True))
     asked = {label(*key): tried[key] for key in chosen.items()}
@@ -77,7 +78,9 @@ def search(measurement: Measurement) -> Search:
         base = get_estimator(family).for_length(benchmark.typical_length)
         asked |= {label(family, kind): Transformed(base, kind) for kind in kinds}
     seen = groups["transform"] + groups["choose"]
-    scores = pd.concat([measurement.scores, evaluate(benchmark.only(parts["confirm"]), _fitted(asked, seen), adapt=False)])
+    confirming = benchmark.only(parts["confirm"])
+    more = _kept(benchmark, "confirmed", [parts, asked], lambda: evaluate(confirming, _fitted(asked, seen), adapt=False))
+    scores = pd.concat([measurement.scores, more])
     confirmed = replace(measurement, scores=scores[scores["problem_id"].isin(parts["confirm"])].reset_index(drop=True))
     return Search(choices, chosen, confirmed, {name: len(problems) for name, problems in parts.items()})
 
@@ -145,6 +148,10 @@ def judge_transformed(found: Search, family: str, kind: str) -> Finding:
     difference = error_difference(found.confirmed, label(family, kind), family, "mse")
     claim = f"{family} errs less on {kind} hidden states"
     return Finding(claim, found.confirmed.name, "no claim", difference.text(signed=True), judge_direction(-1, difference))
+
+
+def _kept(benchmark: Benchmark, name: str, settings: object, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    return kept_table(benchmark, f"search-{name}", settings, __name__, make)
 
 
 def _fitted(estimators: Mapping[Any, Estimator], groups: Sequence[RolloutGroup]) -> dict[Any, Estimator]:

@@ -1,8 +1,8 @@
-"""Scores that several pages ask for: computed for the first, kept beside the build for the others."""
+"""Tables on a build that take long, like the scores that several pages ask for: made once, kept beside the build, read after that."""
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -26,20 +26,29 @@ def kept_scores(benchmark: Benchmark, estimators: Mapping[str, Estimator], *, ad
     return pd.concat(parts, ignore_index=True)
 
 
+def kept_table(benchmark: Benchmark, name: str, settings: object, module: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """What `make` returns: made for the first who asks for `name` with these settings, while others wait for it.
+
+    `settings` are those whose repr differs; what is kept serves as long as the source of `module` (a dotted name), and what it reaches, is
+    the same. Raises what `make` raises, and keeps nothing then.
+    """
+    return _kept(benchmark, name, settings, reached_files(f"import {module}"), make)
+
+
 def _scores(benchmark: Benchmark, estimator: Estimator) -> pd.DataFrame:
-    path = benchmark.folder / "scores" / f"{estimator.name}-{_key(estimator)}.parquet"
+    source = {*reached_files(f"import {type(estimator).__module__}\nimport {evaluate.__module__}"), *_own_file(estimator)}
+    return _kept(benchmark, estimator.name, estimator, source, lambda: evaluate(benchmark, [estimator], adapt=False))
+
+
+def _kept(benchmark: Benchmark, name: str, settings: object, source: Iterable[Path], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    key = hashlib.sha256(f"{settings!r}\n{code_digest(*sorted(source))}".encode()).hexdigest()[:16]
+    path = benchmark.folder / "scores" / f"{name}-{key}.parquet"
     path.parent.mkdir(exist_ok=True)
     with FileLock(f"{path}.lock"):
         if not path.exists():
-            scores = evaluate(benchmark, [estimator], adapt=False)
-            write_atomically(path, lambda temporary: scores.to_parquet(temporary, index=False))
+            table = make()
+            write_atomically(path, lambda temporary: table.to_parquet(temporary, index=False))
     return pd.read_parquet(path)
-
-
-def _key(estimator: Estimator) -> str:
-    module = type(estimator).__module__
-    source = {*reached_files(f"import {module}\nimport {evaluate.__module__}"), *_own_file(estimator)}
-    return hashlib.sha256(f"{estimator!r}\n{code_digest(*sorted(source))}".encode()).hexdigest()[:16]
 
 
 def _own_file(estimator: Estimator) -> list[Path]:
