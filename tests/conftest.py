@@ -5,6 +5,8 @@ import string
 
 import pytest
 
+import hista_repro.notebook_format  # noqa: F401  (before any test imports nbformat, which loads sooner this way)
+
 _LONGEST = (
     *("test_notebooks_again", "test_rendered", "test_two_processes", "test_runner_kills", "test_building", "test_smollm2"),
     *("test_using", "test_runner_notebooks", "training/test_run", "sveb/test_build.py"),

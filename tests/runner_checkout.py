@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from unittest import mock
 
-import nbformat
 import psutil
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hista_repro.artifacts.registry import Artifact
 from hista_repro.files import write_json
+from hista_repro.notebook_format import nbformat
 from hista_repro.runner import Outcome, run, status
 
 SAVE = """import json, os, pathlib
@@ -57,8 +56,8 @@ class Checkout:
     def add(self, artifact_id: str, *cells: str, parameters: str = "", sizes: dict | None = None) -> None:
         """Add an artifact whose notebook saves its parameter `value`, after other parameters and before other cells."""
         declared = f'name: str = "{artifact_id}"\nvalue: float = 0.5\n{parameters}'
-        code = [new_code_cell(declared, metadata={"tags": ["parameters"]}), *map(new_code_cell, (SAVE, *cells))]
-        notebook = new_notebook(cells=[new_markdown_cell(f"# {artifact_id}"), *code])
+        code = [nbformat.v4.new_code_cell(declared, metadata={"tags": ["parameters"]}), *map(nbformat.v4.new_code_cell, (SAVE, *cells))]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {artifact_id}"), *code])
         nbformat.write(notebook, self.root / "notebooks" / f"{artifact_id}.ipynb")
         self.artifacts[artifact_id] = Artifact(artifact_id, artifact_id.title(), "Section 1", f"{artifact_id}.ipynb", "nothing")
         self.sizes[artifact_id] = sizes or {}
@@ -89,7 +88,8 @@ class Checkout:
         return {"profile": str(self.profile), "root": self.root, "artifacts": self.artifacts}
 
     def run(self, *ids: str, **options) -> dict[str, Outcome]:
-        few = ["papermill", "ipykernel.kernelapp"]  # these notebooks use no others, and loading them would be most of a test's time
+        # these notebooks use no others, and loading them would be most of a test's time
+        few = ["hista_repro.notebook_format", "papermill", "ipykernel.kernelapp"]
         source = mock.patch("hista_repro.runner.keys.source_digest", lambda notebook, parameters: self.source)
         with source, mock.patch("hista_repro.runner.warm._LIBRARIES", few):
             return {outcome.id: outcome for outcome in run(ids, **self.request, **options)}

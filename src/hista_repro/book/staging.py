@@ -4,9 +4,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import nbformat
-from nbformat.v4 import new_markdown_cell
-
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.book.catalogue import estimators_table
 from hista_repro.book.choice import choice_table, comparisons, short_answer
@@ -14,6 +11,7 @@ from hista_repro.book.conclusions import conclusions_text, evidence_table, log_t
 from hista_repro.book.pages import empty_page, findings, provenance_note, result_entry, status_table
 from hista_repro.book.runs import ShownRun
 from hista_repro.files import write_json, write_text
+from hista_repro.notebook_format import nbformat
 from hista_repro.planning.pages import scale_page
 from hista_repro.sphinxext.results import DOCUMENT
 
@@ -54,5 +52,5 @@ def _generated(root: Path, runs: Mapping[str, ShownRun | None]) -> dict[str, str
 def _with_note(run: ShownRun) -> str:
     """The executed notebook, with a note below its title that says where it comes from."""
     notebook = nbformat.read(run.notebook, as_version=4)
-    notebook.cells.insert(1, new_markdown_cell(provenance_note(run), id="provenance"))
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(provenance_note(run), id="provenance"))
     return nbformat.writes(notebook)

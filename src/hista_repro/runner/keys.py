@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
-from nbformat import NotebookNode
 
 import hista_repro
 from hista_repro.files import sha256_of
 from hista_repro.imports import reached_files, strings_in
+from hista_repro.notebook_format import NotebookNode
 from hista_repro.runner.notebooks import source_of
 from hista_repro.source_files import code_digest
 

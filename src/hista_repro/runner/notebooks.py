@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbformat import NotebookNode
-
 from hista_repro.errors import Refused
 from hista_repro.files import write_text
+from hista_repro.notebook_format import NotebookNode, nbformat
 
 _TEXT_TYPES = re.compile(r"text/|application/|image/svg")
 _CELL_FILE = re.compile(rf"{re.escape(tempfile.gettempdir())}/ipykernel_\d+/\d+\.py")

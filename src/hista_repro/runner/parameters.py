@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from nbformat import NotebookNode
-
 from hista_repro.conforming import conform
 from hista_repro.errors import Refused, did_you_mean
+from hista_repro.notebook_format import NotebookNode
 from hista_repro.yaml12 import load_yaml
 
 _KINDS = {kind.__name__: kind for kind in (str, int, float, bool, list, dict)} | {"Any": Any, "Literal": Literal}

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
-
 from hista_repro.files import append_event, read_events, read_json, write_json
+from hista_repro.notebook_format import NotebookNode
 from hista_repro.runner.keys import ContentKey
 from hista_repro.runner.notebooks import write_notebook
 from hista_repro.runner.processes import is_alive

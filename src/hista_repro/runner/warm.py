@@ -24,7 +24,8 @@ from hista_repro.files import write_json
 _PROVISIONER = "hista-repro-warm"
 """The name of `WarmProvisioner` among the entry points of the package."""
 _LIBRARIES = [
-    *("papermill", "ipykernel.kernelapp", "myst_nb", "pandas", "scipy.stats", "seaborn", "torch", "transformers.modeling_utils"),
+    *("hista_repro.notebook_format", "papermill", "ipykernel.kernelapp", "myst_nb"),
+    *("pandas", "scipy.stats", "seaborn", "torch", "transformers.modeling_utils"),
     *("hista_repro.artifacts.measurements", "hista_repro.training"),  # the code whose digest was taken when the batch began
 ]
 """What cannot be imported is left out."""
