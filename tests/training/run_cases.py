@@ -1,8 +1,7 @@
-"""Trains every case and saves the parameters: `run_cases.py MODEL OUT`, alone or as one of several processes that share the completions."""
+"""Trains every case and saves the parameters, alone or as one of several processes that share the completions."""
 
 import gc
 import os
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -28,7 +27,3 @@ def main(model: str, out: str) -> None:
         found[f"{name}, {estimator}"] = train(trainer)
     if trainer.accelerator.is_main_process:
         torch.save(found, Path(out) / f"processes-{processes}.pt")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,13 +1,10 @@
 """Whole runs: what they leave, how they go on after a kill, what they refuse before writing."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
+from forked import start
 
 from hista_repro.errors import Refused
 from hista_repro.files import append_event, read_events
@@ -21,12 +18,6 @@ SMALL = {
     **{"temperature": 1.0, "learning_rate": 1e-3, "validation_problems": 8, "validate_every": 2, "save_every": 2},
     **{"trl": {"use_cpu": True}},
 }
-
-PROGRAM = """
-import json, sys
-from hista_repro.training import config, run
-run.train(config.TrainConfig.from_dict(json.loads(sys.argv[1])))
-"""
 
 
 def config_of(model, out, **settings) -> TrainConfig:
@@ -88,24 +79,21 @@ def _interrupt_in_step(step):
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on(random_model, tmp_path):
-    folder = tmp_path / "run"
-    settings = config_of(random_model, folder, steps=40).to_dict()
-    program = (
-        "import json, sys; from hista_repro.training import run, config; run.train(config.TrainConfig.from_dict(json.loads(sys.argv[1])))"
-    )
-    command = [sys.executable, "-c", program, json.dumps(settings)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    folder, log, steps = tmp_path / "run", tmp_path / "log", 20
+    config = config_of(random_model, folder, steps=steps)
+    process = start(log, train, config, environment={"OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 120
     while not (folder / "checkpoint-6" / "complete").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert json.loads((folder / "manifest.json").read_text())["status"] == "running"
-    subprocess.run(command, env=environment, check=True, timeout=200, stderr=subprocess.DEVNULL)
+    process.kill()
+    process.join()
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "running", log.read_text()
+    again = start(log, train, config, environment={"OMP_NUM_THREADS": "1"})
+    again.join(200)
+    assert again.exitcode == 0, log.read_text()
     started = [event["step"] for event in read_events(folder / "metrics.jsonl") if event["event"] == "started"]
     assert started[0] == 0 and started[1] >= 6
-    assert read_metrics(folder).step.tolist() == list(range(41))
+    assert read_metrics(folder).step.tolist() == list(range(steps + 1))
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,26 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import run_cases
 import torch
+from forked import start
 
+from hista_repro import cli
 from hista_repro.files import read_events
-
-SCRIPT = Path(__file__).with_name("run_cases.py")
-LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(random_model, tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}
     for processes in (1, 2):
-        command = [sys.executable, *LAUNCHER, str(processes), str(SCRIPT), str(random_model), str(tmp_path)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr[-3000:]
+        for code, printed in _run_on(processes, tmp_path, run_cases.main, str(random_model), str(tmp_path)):
+            assert code == 0, printed[-3000:]
     alone, together = (torch.load(tmp_path / f"processes-{processes}.pt") for processes in (1, 2))
     assert alone.keys() == together.keys()
     for name, run in together.items():
@@ -29,21 +29,39 @@ def test_two_processes_train_as_one(random_model, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("micro_batch", "outcome"), [(4, 0), (8, 1)])
-def test_accelerate_launches_a_run_on_two_processes(random_model, tmp_path, micro_batch, outcome):
-    settings = {"model": str(random_model), "problems": "arithmetic-steps", "limit": 40, "out": str(tmp_path / "run")}
-    sizes = {"prompts": 2, "group_size": 4, "micro_batch": micro_batch, "max_tokens": 12, "steps": 2, "temperature": 1.0}
-    path = tmp_path / "run.yaml"
-    path.write_text(json.dumps({**settings, **sizes, "estimator": "hista-loo", "trl": {"use_cpu": True}}))
+def test_accelerate_launches_a_run_on_two_processes(random_model, tmp_path):
     # on CPUs accelerate starts several processes under this flag only
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command += ["-m", "hista_repro", "train", str(path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == outcome, done.stderr[-3000:]
-    if outcome:
-        assert "micro_batch 8 x 2 processes" in done.stderr
-        assert not (tmp_path / "run").exists()
-    else:
-        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "done"
-        assert [event["event"] for event in read_events(tmp_path / "run" / "metrics.jsonl")] == ["started", "update", "update"]
+    command += ["-m", "hista_repro", "train", str(_settings(random_model, tmp_path, micro_batch=4))]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "done"
+    assert [event["event"] for event in read_events(tmp_path / "run" / "metrics.jsonl")] == ["started", "update", "update"]
+
+
+@pytest.mark.slow
+def test_completions_that_do_not_divide_into_two_processes_are_refused(random_model, tmp_path):
+    for code, printed in _run_on(2, tmp_path, cli.main, ["train", str(_settings(random_model, tmp_path, micro_batch=8))]):
+        assert code == 2 and "micro_batch 8 x 2 processes" in printed, printed[-3000:]
+    assert not (tmp_path / "run").exists()
+
+
+def _settings(model: Path, folder: Path, *, micro_batch: int) -> Path:
+    settings = {"model": str(model), "problems": "arithmetic-steps", "limit": 40, "out": str(folder / "run"), "trl": {"use_cpu": True}}
+    sizes = {"prompts": 2, "group_size": 4, "micro_batch": micro_batch, "max_tokens": 12, "steps": 2, "temperature": 1.0}
+    path = folder / "run.yaml"
+    path.write_text(json.dumps({**settings, **sizes, "estimator": "hista-loo"}))
+    return path
+
+
+def _run_on(processes: int, folder: Path, function: Callable[..., object], *arguments: object) -> list[tuple[int | None, str]]:
+    """Call `function` on so many processes that share their work; the exit code of each, and what it printed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    logs = [folder / f"log-{processes}-{rank}" for rank in range(processes)]
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
+    started = [start(log, function, *arguments, environment=shared | rank) for log, rank in zip(logs, ranks, strict=True)]
+    for process in started:
+        process.join(240)
+    return [(process.exitcode, log.read_text()) for process, log in zip(started, logs, strict=True)]

@@ -14,9 +14,11 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
+from hista_repro.artifacts.kept_scores import kept_table
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.estimators.abstract_states import path
@@ -119,10 +121,15 @@ def _problems(benchmark: Benchmark, name: str) -> list[Any]:
 def _references(benchmark: Benchmark, name: str, cuts: Mapping[int, Sequence[int]], continuations: int) -> dict[int, list[int]]:
     """Rollout -> for every state how many of its continuations succeed. A finished answer is its own continuation."""
     group = benchmark.groups[name]
-    sampler = Sampler(replace(benchmark.config, references=continuations, draws=0), _problems(benchmark, name))
     states = [(i, t) for i, tokens in cuts.items() for t in tokens if t < group.length(i)]
-    asked = [StateTokens(f"token-{i}-{t}", name, tuple(group.token_ids[i][:t])) for i, t in states]
-    found = {state: row["successes"] for state, row in zip(states, sampler.continue_from(asked), strict=True)}
+
+    def sample() -> pd.DataFrame:
+        sampler = Sampler(replace(benchmark.config, references=continuations, draws=0), _problems(benchmark, name))
+        asked = [StateTokens(f"token-{i}-{t}", name, tuple(group.token_ids[i][:t])) for i, t in states]
+        return pd.DataFrame({"successes": [row["successes"] for row in sampler.continue_from(asked)]})
+
+    kept = kept_table(benchmark, "continuations", [name, states, continuations], Sampler.__module__, sample)
+    found = dict(zip(states, kept["successes"].tolist(), strict=True))
     finished = {i: round(float(group.rewards_G[i]) * continuations) for i in cuts}
     return {i: [found.get((i, t), finished[i]) for t in tokens] for i, tokens in cuts.items()}
 
