@@ -1,5 +1,6 @@
 """A small build of the benchmark, for tests that make it in more than one way and compare what is written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from hista_repro.sveb import BuildConfig
@@ -18,6 +19,8 @@ SMALL = BuildConfig(
     max_tokens=96,
     batch_tokens=96 * 8,
 )
+KEEPS_EVERY_PROBLEM = replace(SMALL, screen=4, min_accuracy=0.0, max_accuracy=1.0, batch_tokens=BuildConfig.batch_tokens)
+"""In fewer parts, since nothing stops it."""
 
 
 def tables(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """What a build records of its graders, and the filter on numbers."""
 
 import json
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -10,23 +11,12 @@ from hista_repro.estimators.milestones import milestones
 from hista_repro.files import read_json, write_json
 from hista_repro.problems import program_grader
 from hista_repro.sandbox import Ending, Isolation, Run, execute, works
-from hista_repro.sveb import BuildConfig, build
+from hista_repro.sveb import build
 from hista_repro.sveb.records import read_table
+from small_build import KEEPS_EVERY_PROBLEM
 
-SMALL = BuildConfig(
-    model="tiny",
-    problems="arithmetic-steps",
-    limit=3,
-    group_size=4,
-    states=1,
-    references=2,
-    draws=0,
-    screen=4,
-    min_accuracy=0.0,
-    max_accuracy=1.0,
-    temperature=1.0,
-    max_tokens=96,
-)
+BUILD = replace(KEEPS_EVERY_PROBLEM, limit=3, states=1, references=2, draws=0)
+
 isolated = pytest.mark.skipif(
     not any(map(works, (Isolation.BWRAP, Isolation.NAMESPACES))), reason="this machine gives no isolation, so no program is run"
 )
@@ -38,7 +28,7 @@ def programs(tmp_path):
     row = {"id": "p", "domain": "programming", "problem": "2-9-3+25?", "verifier": "code", "meta": {"style": "steps"}}
     row["tests"] = {"kind": "assert", "setup": "", "asserts": ["assert f(1) == 2"]}
     (tmp_path / "programs.jsonl").write_text(json.dumps(row))
-    return BuildConfig(**{**SMALL.to_dict(), "problems": str(tmp_path / "programs.jsonl")})
+    return replace(BUILD, problems=str(tmp_path / "programs.jsonl"))
 
 
 @isolated
@@ -77,7 +67,7 @@ def test_a_sandbox_that_breaks_stops_the_build(programs, tmp_path, monkeypatch):
 
 
 def test_new_numbers_are_counted_and_filtered(tmp_path):
-    manifest = build(SMALL, tmp_path / "all")
+    manifest = build(BUILD, tmp_path / "all")
     problems, screening = (read_table(tmp_path / "all", name) for name in ("problems", "screening"))
     for problem in problems.itertuples():
         asked = {number.value for number in milestones(problem.problem)}
@@ -85,4 +75,4 @@ def test_new_numbers_are_counted_and_filtered(tmp_path):
         assert problem.new_numbers == median(len({number.value for number in milestones(text)} - asked) for text in texts)
     assert manifest["isolation"] is None and manifest["counts"]["dropped_few_numbers"] == 0
     with pytest.raises(WorkFailed, match="1000 or more new numbers"):
-        build(BuildConfig(**{**SMALL.to_dict(), "min_new_numbers": 1000}), tmp_path / "none")
+        build(replace(BUILD, min_new_numbers=1000), tmp_path / "none")

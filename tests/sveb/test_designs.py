@@ -11,41 +11,29 @@ from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators import get_estimator
 from hista_repro.problems.grading import grade
 from hista_repro.problems.sources import load_problems
-from hista_repro.sveb import BuildConfig, build, score
+from hista_repro.sveb import build, score
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.designs import pool_scores, selection_bias
 from hista_repro.sveb.own_weight import own_weight_table
 from hista_repro.sveb.records import read_table
 from hista_repro.sveb.score import evaluate
 from hista_repro.sveb.statistics import summarise
+from small_build import KEEPS_EVERY_PROBLEM
 
-SMALL = BuildConfig(
-    model="tiny",
-    problems="arithmetic-steps",
-    limit=4,
-    group_size=6,
-    states=3,
-    references=4,
-    draws=1,
-    screen=4,
-    min_accuracy=0.0,
-    max_accuracy=1.0,
-    temperature=1.0,
-    max_tokens=72,
-)
+BUILD = replace(KEEPS_EVERY_PROBLEM, limit=4, group_size=6, states=3, references=4, draws=1, max_tokens=72)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("designs") / "plain"
-    build(SMALL, folder)
+    build(BUILD, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory):
     folder = tmp_path_factory.mktemp("designs") / "apart"
-    build(replace(SMALL, independent_pool=True, cut_every=8), folder)
+    build(replace(BUILD, independent_pool=True, cut_every=8), folder)
     return folder
 
 
@@ -120,10 +108,10 @@ def test_own_outcomes_are_held_against_references(apart, built):
 
 
 def test_truncated_completions_are_graded_by_what_they_hold(built):
-    problems = {problem.id: problem for problem in load_problems(SMALL.problems, limit=SMALL.limit)}
+    problems = {problem.id: problem for problem in load_problems(BUILD.problems, limit=BUILD.limit)}
     rollouts = pd.concat([read_table(built, "rollouts"), read_table(built, "screening")])
     truncated = rollouts[rollouts.finish_reason == "length"]
-    assert len(truncated) and truncated.token_ids.map(len).eq(SMALL.max_tokens).all()
+    assert len(truncated) and truncated.token_ids.map(len).eq(BUILD.max_tokens).all()
     for row in rollouts.itertuples():
         assert row.outcome == grade(problems[row.problem_id], row.text).value
     kept = read_table(built, "rollouts")
@@ -134,8 +122,8 @@ def test_truncated_completions_are_graded_by_what_they_hold(built):
 
 def test_continuations_have_what_their_state_left_of_the_budget(built):
     states = read_table(built, "states").merge(read_table(built, "references"), on="state_id")
-    each = SMALL.references + SMALL.draws
-    left = SMALL.max_tokens - states.token_index
+    each = BUILD.references + BUILD.draws
+    left = BUILD.max_tokens - states.token_index
     assert (states.tokens <= each * left).all()
     assert (states.tokens >= states.truncated * left).all() and states.truncated.sum()
 
@@ -150,10 +138,10 @@ def test_continuations_have_what_their_state_left_of_the_budget(built):
 )
 def test_designs_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(Refused, match=message):
-        replace(SMALL, **settings)
+        replace(BUILD, **settings)
 
 
 def test_a_build_without_any_state_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(import_module("hista_repro.sveb.build"), "cut_states", lambda *_, **__: [])
     with pytest.raises(WorkFailed, match="no rollout reaches its first cut"):
-        build(replace(SMALL, limit=2), tmp_path / "none")
+        build(replace(BUILD, limit=2), tmp_path / "none")

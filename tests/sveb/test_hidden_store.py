@@ -7,35 +7,22 @@ import torch
 
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.rollouts.group import HiddenStates
-from hista_repro.sveb import BuildConfig, build, hidden_store, score
+from hista_repro.sveb import build, hidden_store, score
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.hidden_store import most_bytes, read_hidden, to_rows, write_hidden
 from hista_repro.sveb.records import read_manifest
 from hista_repro.sveb.sampler import Sampler
+from small_build import KEEPS_EVERY_PROBLEM
 
-SMALL = BuildConfig(
-    model="tiny",
-    problems="arithmetic-steps",
-    limit=3,
-    group_size=4,
-    states=2,
-    references=2,
-    draws=0,
-    screen=2,
-    min_accuracy=0.0,
-    max_accuracy=1.0,
-    temperature=1.0,
-    max_tokens=72,
-    independent_pool=True,
-    keep_hidden=True,
-)
+BUILD = replace(KEEPS_EVERY_PROBLEM, limit=3, references=2, draws=0, screen=2, max_tokens=72, independent_pool=True, keep_hidden=True)
+
 NAMES = ["hista-loo", "probe-loo", "last-token-knn-loo"]
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hidden") / "kept"
-    build(SMALL, folder)
+    build(BUILD, folder)
     return folder
 
 
@@ -71,7 +58,7 @@ def test_the_last_layer_comes_from_disk_and_others_from_the_model(kept):
 
 def test_scores_need_no_model_and_are_the_same(kept, tmp_path, monkeypatch):
     plain = tmp_path / "plain"
-    build(replace(SMALL, keep_hidden=False), plain)
+    build(replace(BUILD, keep_hidden=False), plain)
     expected = score(plain, NAMES)
     monkeypatch.setattr("hista_repro.sveb.benchmark.make_reader", lambda *_, **__: pytest.fail("the model was loaded"))
     found = score(kept, NAMES)
@@ -89,10 +76,10 @@ def test_a_build_that_was_stopped_keeps_what_it_has_read(kept, tmp_path, monkeyp
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Sampler, "hidden_rows", until_stopped)
-        build(SMALL, tmp_path / "stopped")
+        build(BUILD, tmp_path / "stopped")
     first = sorted((tmp_path / "stopped" / "hidden").rglob("*.npy"))
     written = [path.stat().st_mtime_ns for path in first]
-    build(SMALL, tmp_path / "stopped")
+    build(BUILD, tmp_path / "stopped")
     assert len(first) == 2 and [path.stat().st_mtime_ns for path in first] == written
     for path in (kept / "hidden").rglob("*.npy"):
         assert np.array_equal(np.load(path), np.load(tmp_path / "stopped" / path.relative_to(kept)))
@@ -109,6 +96,6 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path, mon
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(hidden_store.shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 100_000, 100_000))
     with pytest.raises(Refused, match=r"hidden states may take 0.000\d+ GB and .* has room for 0.0001 GB; lower limit"):
-        build(SMALL, tmp_path / "new")
+        build(BUILD, tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    build(replace(SMALL, keep_hidden=False), tmp_path / "new")
+    build(replace(BUILD, keep_hidden=False), tmp_path / "new")
