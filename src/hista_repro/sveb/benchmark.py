@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from copy import copy
 from dataclasses import replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from hista_repro.rollouts.engine import Reader
 from hista_repro.rollouts.engines import make_reader
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 from hista_repro.sveb.config import BuildConfig
+from hista_repro.sveb.hidden_memory import HiddenMemory
 from hista_repro.sveb.hidden_store import LAYER, hidden_path, read_hidden
 from hista_repro.sveb.records import read_manifest, read_table
 
@@ -109,22 +110,18 @@ class Benchmark:
             )
 
     def _hidden_reader(self, prompt: list[int], completions: list[list[int]], kept: Path) -> Callable[[int], HiddenStates]:
-        """Hidden states by layer: the last from the file `kept` where the build has it, others read by the model once."""
-        layers: dict[int, HiddenStates] = {}
+        """Hidden states by layer: the last from the file `kept` where the build has it, others read by the model."""
 
         def read(layer: int) -> HiddenStates:
             if layer == LAYER and kept.exists():
-                return self._kept_hidden(kept, len(prompt), tuple(map(len, completions)))
-            if layer not in layers:
-                layers[layer] = self.reader.hidden_states(prompt, completions, layer)
-            return layers[layer]
+                return read_hidden(kept, len(prompt), list(map(len, completions)))
+            return self.reader.hidden_states(prompt, completions, layer)
 
-        return read
+        return lambda layer: self._hidden_memory.get((kept, layer), lambda: read(layer))
 
     @cached_property
-    def _kept_hidden(self) -> Callable[..., HiddenStates]:
-        """`read_hidden`, remembering the two groups that are in use at a time: a pool, and what a state was cut from."""
-        return lru_cache(maxsize=2)(read_hidden)
+    def _hidden_memory(self) -> HiddenMemory:
+        return HiddenMemory()
 
 
 def _with_state(pool: RolloutGroup, cut_from: RolloutGroup, state: pd.DataFrame) -> RolloutGroup:
