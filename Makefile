@@ -6,6 +6,8 @@ PROFILE ?= cpu
 JOBS    ?= $(if $(filter smoke cpu,$(PROFILE)),2,1)
 # of the tests, some of which mostly wait
 WORKERS ?= 3
+# modules in the order of tests/conftest.py, which xdist would change
+SHARED   = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 # On Linux, PyPI's torch brings several gigabytes of CUDA. Where there is no GPU, PyTorch's own index has a small build:
 #   make TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
@@ -44,13 +46,13 @@ reproduce: environment
 # One session, in which the fast tests come first: loading the libraries once more in every worker would take half a minute.
 test: environment lint
 	$(HISTA) run --profile smoke --jobs 2
-	HISTA_REPRO_SMOKE_RUN=runs/smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not cluster"
+	HISTA_REPRO_SMOKE_RUN=runs/smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SHARED) -m "not cluster"
 
 test-cluster: environment
 	$(BIN)/python -m pytest -m cluster
 
 test-fast: environment
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not slow and not cluster"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SHARED) -m "not slow and not cluster"
 
 lint: environment
 	$(BIN)/ruff check .

@@ -8,8 +8,8 @@ import pytest
 import hista_repro.notebook_format  # noqa: F401  (before any test imports nbformat, which loads sooner this way)
 
 _LONGEST = (
-    *("test_notebooks_again", "test_rendered", "test_two_processes", "test_runner_kills", "test_building", "test_smollm2"),
-    *("test_using", "test_runner_notebooks", "training/test_run", "sveb/test_build.py"),
+    *("test_notebooks_again", "test_runner_kills", "test_rendered", "sveb/test_build.py", "test_two_processes", "test_using"),
+    *("test_building", "test_tiny_recipe", "test_runner_notebooks", "test_smollm2", "test_batch", "test_estimator_search"),
 )
 """Modules that take minutes; of those that are slow they begin first, so that no worker is left with one at the end."""
 
