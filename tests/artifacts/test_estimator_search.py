@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hista_repro.artifacts import estimator_search
+from hista_repro.artifacts import estimator_search, search_steps
 from hista_repro.artifacts.comparisons import BASELINE
 from hista_repro.artifacts.estimator_search import (
     Search,
@@ -103,7 +103,7 @@ def test_the_rewards_of_what_confirms_do_not_choose(small_build, measurement, mo
     groups = Benchmark(record(measurement.config)).groups
     flipped = {name: replace(group, rewards_G=1 - group.rewards_G) if name in parts["confirm"] else group for name, group in groups.items()}
     monkeypatch.setattr(Benchmark, "groups", flipped)
-    monkeypatch.setattr(estimator_search, "kept_table", lambda *given: given[-1]())
+    monkeypatch.setattr(estimator_search, "kept_table", lambda make, *given: make(*given))
     found = search(measurement)
     pd.testing.assert_frame_equal(found.choices, expected.choices)
     assert not found.confirmed.scores.equals(expected.confirmed.scores)
@@ -111,8 +111,8 @@ def test_the_rewards_of_what_confirms_do_not_choose(small_build, measurement, mo
 
 def test_a_search_is_made_once(measurement, monkeypatch):
     expected = search(measurement)
-    monkeypatch.setattr(estimator_search, "select", None)
-    monkeypatch.setattr(estimator_search, "evaluate", None)
+    monkeypatch.setattr(search_steps, "select", None)
+    monkeypatch.setattr(search_steps, "evaluate", None)
     found = search(measurement)
     pd.testing.assert_frame_equal(found.choices, expected.choices)
     pd.testing.assert_frame_equal(found.confirmed.scores, expected.confirmed.scores)

@@ -49,6 +49,13 @@ def test_a_direction_without_variance_is_not_blown_up():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [3, 10, 16, 25, 40])
+def test_other_states_are_not_blown_up_where_few_were_fitted(kind, count):
+    states = torch.randn(200, 40, generator=torch.Generator().manual_seed(0)) + 3
+    assert applied(kind, states, fitted_on=states[:count]).abs().max() < 1e3
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["hista-loo", "hista-cosine-loo", "last-token-knn-loo", "rollout-kernel-loo", "hista"])
 def test_values_are_those_of_the_estimator_within_on_what_is_transformed(name, kind):
     inner, asked = get_estimator(name).for_length(35), random_group(0)

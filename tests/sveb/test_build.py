@@ -1,13 +1,13 @@
 import json
-import multiprocessing
 import os
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from forked import exit_code, start
 from hista_repro.errors import Refused, WorkFailed
-from hista_repro.runner.warm import warm_processes
 from hista_repro.sveb import BuildConfig, build, record
 from hista_repro.sveb.records import read_table
 from small_build import SMALL, TABLES, tables
@@ -18,19 +18,6 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sveb") / "undisturbed"
     build(SMALL, folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def forked():
-    """(function, arguments) -> it runs in a process that begins with the libraries loaded."""
-
-    def start(function, *arguments, **keywords):
-        process = multiprocessing.get_context("forkserver").Process(target=function, args=arguments, kwargs=keywords)
-        process.start()
-        return process
-
-    with warm_processes():
-        yield start
 
 
 def test_the_tables_fit_together(built):
@@ -162,22 +149,20 @@ def test_settings_of_another_type_are_refused():
         record({**SMALL.to_dict(), "temperature": "1"})
 
 
-def test_a_record_is_made_once_for_all_who_ask(forked, tmp_path):
+def test_a_record_is_made_once_for_all_who_ask(tmp_path):
     settings = {**SMALL.to_dict(), "limit": 3}
-    asked = [forked(record, settings, home=tmp_path) for _ in range(2)]
-    for process in asked:
-        process.join()
-    assert [process.exitcode for process in asked] == [0, 0]
+    asked = [start(partial(record, settings, home=tmp_path)) for _ in range(2)]
+    assert [exit_code(process) for process in asked] == [0, 0]
     assert [entry for entry in tmp_path.iterdir() if entry.is_dir()] == [record(settings, home=tmp_path)]
     assert json.loads((record(settings, home=tmp_path) / "manifest.json").read_text())["restarts"] == 0
 
 
 @pytest.mark.slow
-def test_a_build_killed_at_random_moments_ends_with_the_same_files(forked, built, tmp_path):
+def test_a_build_killed_at_random_moments_ends_with_the_same_files(built, tmp_path):
     folder = tmp_path / "killed"
     kills = 0
     for delay in np.random.default_rng(0).uniform(0.2, 1.5, 10):
-        process = forked(build, SMALL, folder)
+        process = start(build, SMALL, folder)
         process.join(delay)
         if process.is_alive():
             process.kill()

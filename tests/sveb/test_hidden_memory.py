@@ -5,10 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hista_repro.estimators import get_estimator
 from hista_repro.rollouts.group import HiddenStates
-from hista_repro.sveb import build, score
+from hista_repro.sveb import build, hidden_memory
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.hidden_memory import HiddenMemory
+from hista_repro.sveb.score import evaluate
 from small_build import KEEPS_EVERY_PROBLEM
 
 
@@ -57,7 +59,26 @@ def test_it_gives_what_was_read_and_keeps_no_more_than_it_may(asked, rows):
 
 def test_scores_do_not_depend_on_what_is_remembered(tmp_path, monkeypatch):
     build(replace(KEEPS_EVERY_PROBLEM, limit=3), tmp_path)
-    estimators = ["hista-loo", "last-token-knn-loo", "probe-loo"]
-    expected = score(tmp_path, estimators)
-    monkeypatch.setattr(Benchmark, "_hidden_memory", HiddenMemory(0))
-    assert score(tmp_path, estimators).equals(expected)
+    estimators = [get_estimator(name) for name in ("hista-loo", "probe-loo")]
+    scores, reads = [], []
+    for most_bytes, latest in ((1 << 30, 4), (0, 1)):
+        monkeypatch.setattr(hidden_memory, "_LATEST", latest)
+        benchmark, passes = Benchmark(tmp_path), []
+        benchmark._from_model = HiddenMemory(most_bytes)
+        hidden_states = benchmark.reader.hidden_states
+        monkeypatch.setattr(
+            benchmark.reader, "hidden_states", lambda *asked, of=hidden_states, passes=passes: passes.append(1) or of(*asked)
+        )
+        scores.append(evaluate(benchmark, estimators))
+        reads.append(len(passes))
+    assert scores[0].equals(scores[1])
+    assert reads[0] == 3 < reads[1]
+
+
+def test_parts_of_a_benchmark_share_model_and_memory(tmp_path):
+    build(replace(KEEPS_EVERY_PROBLEM, limit=2, references=2, draws=0), tmp_path)
+    benchmark = Benchmark(tmp_path)
+    name = next(iter(benchmark.states))
+    part = benchmark.only([name])
+    assert part.groups[name].hidden(-1) is benchmark.groups[name].hidden(-1)
+    assert part.reader is benchmark.reader

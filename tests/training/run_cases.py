@@ -17,7 +17,6 @@ SETTINGS = {"advantage_scale": "batch", "node_spacing": 4}
 
 
 def main(model: str, out: str) -> None:
-    torch.set_num_threads(1)
     gc.freeze()  # every trainer collects garbage several times
     processes, found = int(os.environ.get("WORLD_SIZE", "1")), {}
     for (name, (completions, oversampling)), estimator in product(CASES.items(), ESTIMATORS):

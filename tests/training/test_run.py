@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
-from forked import start
 
+from forked import exit_code, start
 from hista_repro.errors import Refused
 from hista_repro.files import append_event, read_events
 from hista_repro.models import load_model
@@ -81,18 +81,16 @@ def _interrupt_in_step(step):
 def test_a_killed_run_goes_on(random_model, tmp_path):
     folder, log, steps = tmp_path / "run", tmp_path / "log", 20
     config = config_of(random_model, folder, steps=steps)
-    process = start(log, train, config, environment={"OMP_NUM_THREADS": "1"})
+    process = start(train, config, log=log)
     deadline = time.monotonic() + 120
-    while not (folder / "checkpoint-6" / "complete").exists() and time.monotonic() < deadline:
+    while not list(folder.glob("checkpoint-*/complete")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.kill()
     process.join()
     assert json.loads((folder / "manifest.json").read_text())["status"] == "running", log.read_text()
-    again = start(log, train, config, environment={"OMP_NUM_THREADS": "1"})
-    again.join(200)
-    assert again.exitcode == 0, log.read_text()
+    assert exit_code(start(train, config, log=log)) == 0, log.read_text()
     started = [event["step"] for event in read_events(folder / "metrics.jsonl") if event["event"] == "started"]
-    assert started[0] == 0 and started[1] >= 6
+    assert started[0] == 0 and started[1] >= 2
     assert read_metrics(folder).step.tolist() == list(range(steps + 1))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import run_cases
 import torch
-from forked import start
 
+from forked import exit_code, start
 from hista_repro import cli
 from hista_repro.files import read_events
 
@@ -58,10 +58,8 @@ def _run_on(processes: int, folder: Path, function: Callable[..., object], *argu
     """Call `function` on so many processes that share their work; the exit code of each, and what it printed."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     logs = [folder / f"log-{processes}-{rank}" for rank in range(processes)]
     ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
-    started = [start(log, function, *arguments, environment=shared | rank) for log, rank in zip(logs, ranks, strict=True)]
-    for process in started:
-        process.join(240)
-    return [(process.exitcode, log.read_text()) for process, log in zip(started, logs, strict=True)]
+    started = [start(function, *arguments, environment=shared | rank, log=log) for log, rank in zip(logs, ranks, strict=True)]
+    return [(exit_code(process), log.read_text()) for process, log in zip(started, logs, strict=True)]

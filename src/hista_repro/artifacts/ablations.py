@@ -9,7 +9,7 @@ import pandas as pd
 from hista_repro.artifacts.ablation_settings import FORMS, Setting
 from hista_repro.artifacts.comparisons import error_difference
 from hista_repro.artifacts.equivalence import judge_zero
-from hista_repro.artifacts.kept_scores import kept_scores
+from hista_repro.artifacts.kept_tables import kept_scores
 from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction, number_text

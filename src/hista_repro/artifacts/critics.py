@@ -9,7 +9,7 @@ import torch
 
 from hista_repro.artifacts.comparisons import error_difference
 from hista_repro.artifacts.equivalence import judge_zero
-from hista_repro.artifacts.kept_scores import kept_scores
+from hista_repro.artifacts.kept_tables import kept_scores
 from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.shifts import shifts
 from hista_repro.artifacts.tables import Captioned

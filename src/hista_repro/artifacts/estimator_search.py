@@ -4,37 +4,32 @@ The choice looks at the rewards of the rollouts alone (`sveb.selection`), as any
 What confirms are states of problems that the choice does not see, against their references.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hista_repro.artifacts.comparisons import BASELINE, error_difference
-from hista_repro.artifacts.kept_scores import kept_table
+from hista_repro.artifacts.kept_tables import kept_table
 from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.search_candidates import TRANSFORMED, candidates
+from hista_repro.artifacts.search_steps import search_choices, search_confirmed
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction
 from hista_repro.errors import Refused
-from hista_repro.estimators import Estimator, get_estimator
+from hista_repro.estimators import get_estimator
 from hista_repro.estimators.transformed import Transformed
 from hista_repro.models.sizes import depth_of
-from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
-from hista_repro.sveb.score import evaluate
-from hista_repro.sveb.selection import select
 
 PARTS = {"transform": 0.1, "choose": 0.4, "confirm": 0.5}
 """The share of the problems that fits transformations for the choice, that chooses, and that confirms, with transformations fitted on the
 other two."""
 _LEAST = 10
 """Problems without which a part has none."""
-_STATES = 6
-"""States of a typical rollout that choose; more would say little more, since they share its reward."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +63,15 @@ def search(measurement: Measurement) -> Search:
     """
     benchmark = Benchmark(record(measurement.config))
     parts = split(sorted(measurement.scores["problem_id"].unique()), benchmark.config.seed)
-    groups = {part: [benchmark.groups[problem] for problem in problems] for part, problems in parts.items()}
     tried = candidates(benchmark.typical_length, depth_of(benchmark.config.model))
-    choices = _kept(benchmark, "choices", [parts, tried], lambda: _choose(_fitted(tried, groups["transform"]), groups["choose"], benchmark))
+    choices = kept_table(search_choices, benchmark, tried, parts, REPEATS)
     best = choices.loc[choices["chosen"]].sort_values("brier")
     chosen = dict(zip(best["family"], best["settings"], strict=True))
     asked = {label(*key): tried[key] for key in chosen.items()}
     for family, kinds in TRANSFORMED.items():
         base = get_estimator(family).for_length(benchmark.typical_length)
         asked |= {label(family, kind): Transformed(base, kind) for kind in kinds}
-    seen = groups["transform"] + groups["choose"]
-    confirming = benchmark.only(parts["confirm"])
-    more = _kept(benchmark, "confirmed", [parts, asked], lambda: evaluate(confirming, _fitted(asked, seen), adapt=False))
-    scores = pd.concat([measurement.scores, more])
+    scores = pd.concat([measurement.scores, kept_table(search_confirmed, benchmark, asked, parts)])
     confirmed = replace(measurement, scores=scores[scores["problem_id"].isin(parts["confirm"])].reset_index(drop=True))
     return Search(choices, chosen, confirmed, {name: len(problems) for name, problems in parts.items()})
 
@@ -148,22 +139,6 @@ def judge_transformed(found: Search, family: str, kind: str) -> Finding:
     difference = error_difference(found.confirmed, label(family, kind), family, "mse")
     claim = f"{family} errs less on {kind} hidden states"
     return Finding(claim, found.confirmed.name, "no claim", difference.text(signed=True), judge_direction(-1, difference))
-
-
-def _kept(benchmark: Benchmark, name: str, settings: object, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    return kept_table(benchmark, f"search-{name}", settings, __name__, make)
-
-
-def _fitted(estimators: Mapping[Any, Estimator], groups: Sequence[RolloutGroup]) -> dict[Any, Estimator]:
-    return {key: estimator.fit(groups) if estimator.learns else estimator for key, estimator in estimators.items()}
-
-
-def _choose(tried: Mapping[tuple[str, str], Estimator], groups: Sequence[RolloutGroup], benchmark: Benchmark) -> pd.DataFrame:
-    """The `choices` of a search."""
-    spacing = max(benchmark.typical_length // _STATES, 1)
-    _, table = select(list(tried.values()), groups, spacing, repeats=REPEATS, seed=benchmark.config.seed)
-    choices = pd.DataFrame(list(tried), columns=["family", "settings"]).join(table.drop(columns="settings"))
-    return choices.assign(chosen=choices.index.isin(choices.groupby("family")["brier"].idxmin()))
 
 
 def _difference(found: Search, estimator: str, against: str) -> dict[str, float]:

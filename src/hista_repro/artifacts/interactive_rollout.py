@@ -7,18 +7,18 @@ touch and to the arrow keys.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
-from hista_repro.artifacts.kept_scores import kept_table
+from hista_repro.artifacts.drawn_values import drawn_values, question
+from hista_repro.artifacts.kept_tables import kept_table
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.estimators.abstract_states import path
@@ -26,11 +26,9 @@ from hista_repro.estimators.hista import Hista
 from hista_repro.estimators.milestones import Milestone, milestones
 from hista_repro.estimators.neighbours import inverse_distance_weights
 from hista_repro.estimators.nodes import node_ends
-from hista_repro.problems import load_problems
 from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
-from hista_repro.sveb.sampler import Sampler, StateTokens
 
 ESTIMATORS = ("hista", "hista-loo", "numca", "numca-loo", "loo-mean", "ramp")
 NEIGHBOURS = 5
@@ -73,11 +71,11 @@ def rollout_view(build: Mapping[str, Any], *, rollouts: int = 2, every: int = 1,
     values = {label: estimator.values(group, [cuts.get(i, []) for i in range(group.size)]) for label, estimator in adapted.items()}
     references = _references(benchmark, name, cuts, continuations)
     neighbours = _nearest(adapted["hista"], group, cuts)
-    (question,) = _problems(benchmark, name)
+    asked = question(benchmark, name)
     return RolloutView(
         {
-            "problem": question.problem,
-            "answer": question.answer,
+            "problem": asked.problem,
+            "answer": asked.answer,
             "model": Path(benchmark.config.model).name,
             "size": group.size,
             "continuations": continuations,
@@ -113,23 +111,12 @@ def _pieces(group: RolloutGroup, i: int, cuts: Sequence[int]) -> list[str]:
     return [group.completions[i][start:end] for start, end in pairwise(ends)]
 
 
-def _problems(benchmark: Benchmark, name: str) -> list[Any]:
-    config = benchmark.config
-    return [p for p in load_problems(config.problems, domain=config.domain, limit=config.limit, seed=config.seed) if p.id == name]
-
-
 def _references(benchmark: Benchmark, name: str, cuts: Mapping[int, Sequence[int]], continuations: int) -> dict[int, list[int]]:
     """Rollout -> for every state how many of its continuations succeed. A finished answer is its own continuation."""
     group = benchmark.groups[name]
     states = [(i, t) for i, tokens in cuts.items() for t in tokens if t < group.length(i)]
-
-    def sample() -> pd.DataFrame:
-        sampler = Sampler(replace(benchmark.config, references=continuations, draws=0), _problems(benchmark, name))
-        asked = [StateTokens(f"token-{i}-{t}", name, tuple(group.token_ids[i][:t])) for i, t in states]
-        return pd.DataFrame({"successes": [row["successes"] for row in sampler.continue_from(asked)]})
-
-    kept = kept_table(benchmark, "continuations", [name, states, continuations], Sampler.__module__, sample)
-    found = dict(zip(states, kept["successes"].tolist(), strict=True))
+    drawn = kept_table(drawn_values, benchmark, name, states, continuations)
+    found = dict(zip(states, drawn["successes"].tolist(), strict=True))
     finished = {i: round(float(group.rewards_G[i]) * continuations) for i in cuts}
     return {i: [found.get((i, t), finished[i]) for t in tokens] for i, tokens in cuts.items()}
 

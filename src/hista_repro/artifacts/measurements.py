@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hista_repro.artifacts.kept_scores import kept_scores
+from hista_repro.artifacts.kept_tables import kept_scores
 from hista_repro.errors import Refused
 from hista_repro.estimators import get_estimator
 from hista_repro.sveb import record

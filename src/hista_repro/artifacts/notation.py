@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from hista_repro.artifacts.kept_scores import kept_scores
+from hista_repro.artifacts.kept_tables import kept_scores
 from hista_repro.artifacts.pipeline import Pipeline, run_pipeline
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.estimators import get_estimator

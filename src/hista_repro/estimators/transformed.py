@@ -21,7 +21,7 @@ from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 Kind = Literal["centred", "standardised", "whitened"]
 
 _LEAST_VARIANCE = 1e-3
-"""Directions that vary less than this share of the median variance count as if they varied so much: their scale is noise."""
+"""Directions that vary less than this share of the median of those that vary count as if they varied so much: their scale is noise."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ def _scale(kind: Kind, covariance_D_D: Tensor) -> Tensor:
     if kind == "centred":
         return torch.eye(len(covariance_D_D), dtype=covariance_D_D.dtype)
     variance_D, axes_D_D = torch.linalg.eigh(covariance_D_D if kind == "whitened" else covariance_D_D.diag().diag())
-    least = (_LEAST_VARIANCE * variance_D.median()).clamp_min(torch.finfo(torch.float32).tiny)
+    rounding = len(variance_D) * torch.finfo(variance_D.dtype).eps * variance_D.max()  # fewer states than dimensions leave such directions
+    varying = variance_D[variance_D > rounding]
+    least = (_LEAST_VARIANCE * (varying if len(varying) else variance_D).median()).clamp_min(torch.finfo(torch.float32).tiny)
     return axes_D_D / variance_D.clamp_min(least).sqrt() @ axes_D_D.T
 
 
@@ -96,7 +98,11 @@ class Transformed(Estimator):
 
     def fit(self, groups: Sequence[RolloutGroup]) -> Self:
         states = (hidden_T_D for group in groups for hidden_T_D in group.hidden(self.inner.layer).completions)
-        return replace(self, fitted=Transformation.fit(self.kind, states))
+        return self.with_transformation(Transformation.fit(self.kind, states))
+
+    def with_transformation(self, fitted: Transformation) -> Self:
+        """With a transformation of `kind` that another has fitted on the same layer."""
+        return replace(self, fitted=fitted)
 
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         if self.fitted is None:

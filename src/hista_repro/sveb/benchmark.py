@@ -43,6 +43,9 @@ class Benchmark:
         states = read_table(self.folder, "states").merge(read_table(self.folder, "references"), on="state_id", validate="one_to_one")
         self.states: dict[str, pd.DataFrame] = dict(list(states.groupby("problem_id", sort=False)))
         """Problem id -> its states, with their references."""
+        # what parts of a benchmark (`only`) share
+        self._from_model, self._from_disk = HiddenMemory(), HiddenMemory(most_bytes=0)
+        self._reader = cache(lambda: make_reader(self.config.model, dtype=self.config.dtype, batch_tokens=self.config.batch_tokens))
 
     def __len__(self) -> int:
         """The number of problems."""
@@ -85,9 +88,9 @@ class Benchmark:
         """Problem id -> further rollouts of the same prompt, those by which the problem was kept."""
         return dict(self._groups("screening"))
 
-    @cached_property
+    @property
     def reader(self) -> Reader:
-        return make_reader(self.config.model, dtype=self.config.dtype, batch_tokens=self.config.batch_tokens)
+        return self._reader()
 
     def _groups(self, table: str) -> Iterator[tuple[str, RolloutGroup]]:
         for number, (name, rollouts) in enumerate(read_table(self.folder, table).groupby("problem_id", sort=False)):
@@ -114,14 +117,10 @@ class Benchmark:
 
         def read(layer: int) -> HiddenStates:
             if layer == LAYER and kept.exists():
-                return read_hidden(kept, len(prompt), list(map(len, completions)))
-            return self.reader.hidden_states(prompt, completions, layer)
+                return self._from_disk.get(kept, lambda: read_hidden(kept, len(prompt), list(map(len, completions))))
+            return self._from_model.get((kept, layer), lambda: self.reader.hidden_states(prompt, completions, layer))
 
-        return lambda layer: self._hidden_memory.get((kept, layer), lambda: read(layer))
-
-    @cached_property
-    def _hidden_memory(self) -> HiddenMemory:
-        return HiddenMemory()
+        return read
 
 
 def _with_state(pool: RolloutGroup, cut_from: RolloutGroup, state: pd.DataFrame) -> RolloutGroup:

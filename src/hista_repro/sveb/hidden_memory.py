@@ -6,14 +6,14 @@ from hista_repro.rollouts.group import HiddenStates
 
 MOST_BYTES = 2 << 30
 _LATEST = 4
-"""What is in use at a time at most: two layers of a pool, and of the group that a state was cut from."""
+"""What is in use at a time: two layers of a group, and with an independent pool those of the group that a state was cut from."""
 
 
 class HiddenMemory:
-    """Remembers hidden states that were read until they take `most_bytes`; of those that come later it knows the latest.
+    """Remembers hidden states that were read until they take `most_bytes`, and of those that come later the four latest.
 
-    Whoever goes over a build goes over it again, so that what was read first is asked for again first: to make room for what comes
-    later would be to read everything each time.
+    Estimators are scored on all groups of a build, one estimator after the other: were the oldest given up for the newest, each group
+    would be gone when it is asked for again.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:

@@ -26,8 +26,8 @@ def brier(estimator: Estimator, groups: Sequence[RolloutGroup], spacing: int, *,
 
     An estimator that learns comes fitted, on other prompts. Raises `Refused` for the own-return set.
     """
-    sums_P, states_P = _sums(estimator, groups, spacing, seed)
-    return float(sums_P.sum() / states_P.sum())
+    sums_C_P, states_P = _sums([estimator], groups, spacing, seed)
+    return float(sums_C_P.sum() / states_P.sum())
 
 
 def select(
@@ -47,8 +47,7 @@ def select(
     """
     if not candidates:
         raise Refused("no candidate is named; name one or more")
-    sums = [_sums(candidate, groups, spacing, seed) for candidate in candidates]
-    sums_C_P, states_P = np.stack([of_candidate for of_candidate, _ in sums]), sums[0][1]
+    sums_C_P, states_P = _sums(candidates, groups, spacing, seed)
     scores_C = sums_C_P.sum(axis=1) / states_P.sum()
     best = int(scores_C.argmin())
     resamples_R_P = resampled_prompts(len(groups), repeats, np.random.default_rng(derive_seed(seed, "selection")))
@@ -60,24 +59,27 @@ def select(
     return candidates[best], pd.DataFrame(table)
 
 
-def _sums(estimator: Estimator, groups: Sequence[RolloutGroup], spacing: int, seed: int) -> tuple[Array, Array]:
-    """(P,) sums of squared errors over the states of each prompt, and (P,) numbers of states."""
-    if not estimator.information.unbiased:
-        raise Refused(
-            f"{estimator.name} knows the rollout's own reward, so its Brier score rewards leaking it and not knowing values; "
-            "choose an estimator of the prefix or siblings set"
-        )
+def _sums(candidates: Sequence[Estimator], groups: Sequence[RolloutGroup], spacing: int, seed: int) -> tuple[Array, Array]:
+    """(C, P) sums of squared errors over the states of each prompt, and (P,) numbers of states."""
+    for candidate in candidates:
+        if not candidate.information.unbiased:
+            raise Refused(
+                f"{candidate.name} knows the rollout's own reward, so its Brier score rewards leaking it and not knowing values; "
+                "choose an estimator of the prefix or siblings set"
+            )
     if not groups:
         raise ValueError("groups is empty")
     if spacing < 1:
         raise ValueError(f"spacing must be at least 1, not {spacing}")
-    sums, states = [], []
-    for group in groups:
-        values = estimator.values(group, _positions(group, spacing, seed))
-        errors = [(values_n - reward).double().square() for values_n, reward in zip(values, group.rewards_G.tolist(), strict=True)]
-        sums.append(float(sum(error_n.sum() for error_n in errors)))
-        states.append(sum(map(len, errors)))
-    return np.array(sums), np.array(states, dtype=np.float64)
+    sums_C_P, states_P = np.zeros((len(candidates), len(groups))), np.zeros(len(groups))
+    for p, group in enumerate(groups):  # one after the other, since the hidden states of all may not fit into memory
+        positions = _positions(group, spacing, seed)
+        states_P[p] = sum(map(len, positions))
+        for c, candidate in enumerate(candidates):
+            values = candidate.values(group, positions)
+            errors = [(values_n - reward).double().square() for values_n, reward in zip(values, group.rewards_G.tolist(), strict=True)]
+            sums_C_P[c, p] = float(sum(error_n.sum() for error_n in errors))
+    return sums_C_P, states_P
 
 
 def _positions(group: RolloutGroup, spacing: int, seed: int) -> list[range]:
