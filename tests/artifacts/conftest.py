@@ -1,6 +1,7 @@
 """Measurements made of chosen numbers instead of a model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -74,9 +75,15 @@ SMALL_BUILD = {
 
 
 @pytest.fixture(scope="session")
-def small_build(tmp_path_factory) -> dict:
-    """The settings of a build of a few problems, whose record exists."""
+def small_records(tmp_path_factory) -> Path:
+    """A folder of records that the modules of a session share."""
+    return tmp_path_factory.mktemp("records")
+
+
+@pytest.fixture(scope="module")
+def small_build(small_records) -> Iterator[dict]:
+    """The settings of a build of a few problems, whose record exists, and which pages find while the tests of a module run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HISTA_REPRO_RECORDS", str(tmp_path_factory.mktemp("records")))
+        patch.setenv("HISTA_REPRO_RECORDS", str(small_records))
         record(SMALL_BUILD)
         yield SMALL_BUILD

@@ -55,6 +55,15 @@ def test_shifts_have_a_panel_for_each_row_and_column(random_measurement):
     assert counted == len(tables["numca"])
 
 
+def test_no_bar_reaches_the_text_above_it(random_measurement):
+    high = shifts(random_measurement, "numca").assign(shift=0.7)  # where the text is
+    figure = plot_shifts({"all alike": {"numca": high}})
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    (text,) = axis.texts
+    assert text.get_window_extent().y0 > max(bar.get_window_extent().y1 for bar in axis.patches)
+
+
 def test_a_figure_is_saved_in_three_forms_with_the_same_bytes_each_time(random_measurement, tmp_path, monkeypatch):
     contents = []
     for run in ("a", "b"):

@@ -53,5 +53,11 @@ def test_a_second_execution_shows_the_same(smoke_run, tmp_path):
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "OMP_NUM_THREADS": "1",
     }
+    before = folders_in(records_home(CHECKOUT))
     ended = subprocess.run(command, cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout
+    assert folders_in(records_home(CHECKOUT)) == before != set(), "what the first execution made was made again"
+
+
+def folders_in(home: Path) -> set[Path]:
+    return {path for path in home.iterdir() if path.is_dir()}
