@@ -156,7 +156,7 @@ def plot_shifts(panels: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
                 axis.set_title(f"{'' if column else title}\n{name}")  # the row's title has the width of the row
                 axis.set_xlabel("estimate − group mean" if row == len(panels) - 1 else "")
                 axis.set_ylabel("" if column else "number of states")
-            axes[row, 0].set_ylim(top=1.4 * axes[row, 0].get_ylim()[1])  # room for the text above the bars
+            axes[row, 0].set_ylim(top=1.6 * axes[row, 0].get_ylim()[1])  # room for the text above the bars
         handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in OUTCOMES.values()]
         figure.legend(handles, [f"own answer {name}" for name in OUTCOMES], loc="outside lower center", ncols=2, frameon=False)
         plt.close(figure)
