@@ -41,8 +41,10 @@ def test_accelerate_launches_a_run_on_two_processes(random_model, tmp_path):
 
 @pytest.mark.slow
 def test_completions_that_do_not_divide_into_two_processes_are_refused(random_model, tmp_path):
-    for code, printed in _run_on(2, tmp_path, cli.main, ["train", str(_settings(random_model, tmp_path, micro_batch=8))]):
-        assert code == 2 and "micro_batch 8 x 2 processes" in printed, printed[-3000:]
+    ended = _run_on(2, tmp_path, cli.main, ["train", str(_settings(random_model, tmp_path, micro_batch=8))])
+    # the first may refuse and be gone before the other has met it
+    assert 2 in [code for code, printed in ended if "micro_batch 8 x 2 processes" in printed], ended
+    assert 0 not in [code for code, _ in ended]
     assert not (tmp_path / "run").exists()
 
 
