@@ -42,6 +42,17 @@ def test_what_was_not_run_is_said_and_not_drawn(errors):
     assert drawn == {0.175, 0.159, 0.132, 0.142, 0.223, 0.111}
 
 
+def test_markers_are_seen_whole(random_measurement):
+    alike = {"Qwen": {"numca": 0.168, "hista": 0.169}}  # so close together that automatic limits leave them no room
+    figure = plot_errors({"ours": error_table(random_measurement, not_run={})}, alike)
+    figure.draw_without_rendering()
+    printed = figure.axes[1]
+    for line in printed.lines:
+        if line.get_marker() not in (None, "None"):
+            right = printed.transData.transform((float(line.get_xdata()[0]), 0))[0]
+            assert right + line.get_markersize() / 72 * figure.dpi / 2 < printed.get_window_extent().x1
+
+
 def test_information_sets_differ_in_colour_and_shape():
     assert len(set(COLOURS.values())) == len(set(MARKERS.values())) == len(Information)
 

@@ -15,6 +15,7 @@ RECORDED = [folder for profile in PROFILES[PROFILES.index("cpu") :] if (folder :
 MEASURED = {folder: {path.name for path in (folder / "results").glob("*.json")} for folder in (*CPU, *RECORDED)}
 PAIRS = [(small, large) for small in CPU for large in RECORDED if small != large and MEASURED[small] & MEASURED[large]]
 NUMBER = r"([+−]?\d+\.\d+)"
+CRITIC = re.compile(r"\bppo-", re.IGNORECASE)
 
 
 def intervals_in(folder: Path) -> dict[tuple[str, str, str], tuple[float, float]]:
@@ -32,8 +33,9 @@ def intervals_in(folder: Path) -> dict[tuple[str, str, str], tuple[float, float]
 @pytest.mark.skipif(not PAIRS, reason="there are no two runs of the same artifact to compare: make reproduce")
 @pytest.mark.parametrize(("small", "large"), PAIRS, ids=lambda folder: "-".join(folder.parts[-2:]))
 def test_intervals_of_two_sizes_overlap(small, large):
+    """But for claims about a critic: of another size it is trained on other data, and is another one; intervals are over problems."""
     ours, theirs = intervals_in(small), intervals_in(large)
-    both = ours.keys() & theirs.keys()
+    both = {key for key in ours.keys() & theirs.keys() if small.name == large.name or not CRITIC.search(key[1])}
     assert both
     apart = {key: (ours[key], theirs[key]) for key in both if ours[key][1] < theirs[key][0] or theirs[key][1] < ours[key][0]}
     assert apart == {}

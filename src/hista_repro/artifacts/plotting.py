@@ -126,7 +126,7 @@ def _note(axis: Axes, position: int, text: str) -> None:
 def _finish_rows(axis: Axes, rows: Sequence[tuple[str | None, Information]]) -> None:
     axis.set_yticks(range(len(rows)), [name or f"{information.value}:" for name, information in rows])
     axis.set_ylim(len(rows) - 0.4, -0.6)
-    axis.set_xlim(left=0)
+    axis.set_xlim(0, 1.04 * axis.get_xlim()[1])  # markers at the right end are seen whole
     axis.set_xlabel("mean absolute error (probability)")
     axis.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     axis.set_axisbelow(True)
