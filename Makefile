@@ -43,7 +43,7 @@ reproduce: environment
 	$(HISTA) book build --profile $(PROFILE)
 	@echo "open _build/html/index.html"
 
-# One session, in which the fast tests come first: loading the libraries once more in every worker would take half a minute.
+# One session, in the order of tests/conftest.py: loading the libraries once more in every worker would take half a minute.
 test: environment lint
 	$(HISTA) run --profile smoke --jobs 2
 	HISTA_REPRO_SMOKE_RUN=runs/smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SHARED) -m "not cluster"

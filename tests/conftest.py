@@ -7,17 +7,21 @@ import pytest
 
 import hista_repro.notebook_format  # noqa: F401  (before any test imports nbformat, which loads sooner this way)
 
+_FIRST = ("test_notebooks_again", "test_runner_kills")
+"""Modules that take minutes, and wait for much of them: beside them the fast tests run."""
 _LONGEST = (
-    *("test_notebooks_again", "test_runner_kills", "test_rendered", "sveb/test_build.py", "test_two_processes", "test_using"),
-    *("test_building", "test_tiny_recipe", "test_runner_notebooks", "test_smollm2", "test_batch", "test_estimator_search"),
+    *("test_rendered", "sveb/test_build.py", "test_two_processes", "test_using", "test_building", "test_tiny_recipe"),
+    *("test_runner_notebooks", "test_smollm2", "test_batch", "test_estimator_search"),
 )
-"""Modules that take minutes; of those that are slow they begin first, so that no worker is left with one at the end."""
+"""Of the other slow modules these begin first, so that no worker is left with one at the end."""
 
 
 def pytest_collection_modifyitems(items):
+    def place(item, modules):
+        return next((place for place, name in enumerate(modules) if name in item.nodeid), len(modules))
+
     def turn(item):
-        place = next((place for place, name in enumerate(_LONGEST) if name in item.nodeid), len(_LONGEST))
-        return item.get_closest_marker("slow") is not None, place
+        return place(item, _FIRST), item.get_closest_marker("slow") is not None, place(item, _LONGEST)
 
     items.sort(key=turn)
 
