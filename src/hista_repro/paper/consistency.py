@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pandas as pd
-
 from hista_repro.paper.tables import PRINTED_TABLES, paper_table, paper_value
 
 AVERAGES = ("Average", "All")
@@ -21,15 +19,15 @@ class Inconsistency:
 
 def inconsistencies(number: int | None = None) -> list[Inconsistency]:
     """Every inconsistency that was found, or those in which Table `number` takes part."""
-    found = [item for table in PRINTED_TABLES for item in (*_wrong_differences(table), *_wrong_averages(table), *_rising_errors(table))]
-    found += _repeated_values()
-    return [item for item in found if number is None or number in item.tables]
+    tables = [table for table in PRINTED_TABLES if number in (None, table)]
+    within = [item for table in tables for item in (*_wrong_differences(table), *_wrong_averages(table), *_rising_errors(table))]
+    between = [item for item in _repeated_values() if number is None or number in item.tables]
+    return within + between
 
 
-def _steps(cells: pd.Series) -> pd.Series:
-    """One unit in the last printed decimal of each cell; a printed number is within half a step of what was measured."""
-    decimals = cells.str.partition(".")[2].str.len()
-    return 10.0**-decimals
+def _step(cell: str) -> float:
+    """One unit in the last printed decimal of a cell; a printed number is within half a step of what was measured."""
+    return 10.0 ** -len(cell.partition(".")[2])
 
 
 def _wrong_differences(number: int) -> Iterator[Inconsistency]:
@@ -39,7 +37,7 @@ def _wrong_differences(number: int) -> Iterator[Inconsistency]:
         base = cells.loc[(cell.block, cell.against, cell.column)]
         change = cell.value - base["value"]
         printed = abs(float(cell.difference)) * (1 if cell.arrow == "up" else -1)
-        slack = 0.5 * _steps(pd.Series([cell.printed, base["printed"], cell.difference])).sum()
+        slack = 0.5 * sum(map(_step, (cell.printed, base["printed"], cell.difference)))
         if abs(change - printed) > slack + 1e-9:
             where = ", ".join(filter(None, (f"Table {number}", cell.block, cell.row, cell.column)))
             yield Inconsistency(
@@ -56,7 +54,7 @@ def _wrong_averages(number: int) -> Iterator[Inconsistency]:
         for cell in table[is_average].itertuples():
             same = (table["block"] == cell.block) & (table[others] == getattr(cell, others)) & ~is_average
             mean = table.loc[same, "value"].mean()
-            slack = 0.5 * (_steps(table.loc[same, "printed"]).mean() + _steps(pd.Series([cell.printed])).iloc[0])
+            slack = 0.5 * (table.loc[same, "printed"].map(_step).mean() + _step(cell.printed))
             if abs(mean - cell.value) > slack + 1e-9:
                 where = ", ".join(filter(None, (cell.block, getattr(cell, others))))
                 yield Inconsistency(
