@@ -25,7 +25,7 @@ _PROVISIONER = "hista-repro-warm"
 """The name of `WarmProvisioner` among the entry points of the package."""
 _LIBRARIES = [
     *("hista_repro.notebook_format", "papermill", "ipykernel.kernelapp", "myst_nb"),
-    *("pandas", "scipy.stats", "seaborn", "torch", "transformers.modeling_utils"),
+    *("pandas", "scipy.stats", "seaborn", "matplotlib.backends.backend_pdf", "torch", "transformers.modeling_utils"),
     *("hista_repro.artifacts.measurements", "hista_repro.training"),  # the code whose digest was taken when the batch began
 ]
 """What cannot be imported is left out."""
