@@ -26,6 +26,7 @@ help:
 	@echo "make test-fast                                 what to run while working"
 	@echo "make test-cluster                              Ray clusters on this machine, and the loss of their nodes"
 	@echo "make bench                                     timings (never part of the tests)"
+	@echo "make book [PROFILE=...]                        render the book again, from what was measured"
 	@echo "make serve                                     the rendered book on http://127.0.0.1:8000"
 
 environment: $(INSTALLED)
@@ -63,9 +64,9 @@ bench: environment
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_hista.py --memory
 
 book: environment
-	$(HISTA) book build
+	$(HISTA) book build --profile $(PROFILE)
 
-serve: book
+serve: environment
 	$(HISTA) book serve
 
 # The committed notebooks hold the outputs of the smoke profile, which the notebook tests compare.

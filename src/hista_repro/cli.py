@@ -5,14 +5,18 @@ that says what to change. Results go to standard output, progress and messages t
 """
 
 import argparse
+import ast
+import inspect
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import fields
+from dataclasses import MISSING, fields
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_origin
 
 import pandas as pd
 
@@ -28,13 +32,20 @@ _ACCURACIES_SHOWN = [
     *("benchmark", "questions", "samples", "score", "low", "high", "se", "smallest_difference", "pass"),
     *("unparsed", "truncated", "timeout", "crash"),
 ]
+_METAVARS = {int: "N", float: "X", str: "NAME"}
+_JSON: dict[str, Any] = {"action": "store_true", "help": "print one JSON document in place of a table"}
+_EXECUTOR: dict[str, Any] = {
+    "choices": ("local", "ray"),
+    "default": "local",
+    "help": "where work is done: on this machine, or on a Ray cluster (default: %(default)s)",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
     # Threads that spin while they wait for each other cost a tenth less on an idle machine, and ten times more on one that has other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    options = _parser().parse_args(arguments)
     try:
         code = options.command(options) or 0
         sys.stdout.flush()
@@ -64,8 +75,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     """Refuses in one line, where argparse would print the usage before it."""
 
+    options_of: Callable[[], type] | None = None
+    """Gives the configuration whose fields are options too. Asked when the command is parsed: its module takes seconds to import."""
+    require = True
+    """Whether options for fields without a default must be given."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.add_fields()
+        return super().parse_known_args(args, namespace)
+
+    def add_fields(self) -> None:
+        """Add an option for each field of the configuration, with the field's type, default and docstring."""
+        if self.options_of is None:
+            return
+        from hista_repro.rollouts.engines import DTYPES, ENGINES
+
+        config, self.options_of = self.options_of(), None
+        choices = {"engine": ENGINES, "dtype": DTYPES}
+        meanings = _field_docstrings(config)
+        for field in fields(config):
+            kind = next(kind for kind in get_args(field.type) or [field.type] if kind is not NoneType)
+            default = "" if field.default is None or field.default is MISSING or kind is bool else f" (default: {field.default})"
+            settings: dict[str, Any] = {"help": f"{meanings[field.name]}{default}".replace("%", "%%"), "default": None}
+            if kind is bool:
+                settings["action"] = "store_true"
+            elif get_origin(field.type) is list:
+                settings |= {"type": _names, "metavar": "A,B,C"}
+            else:
+                shown = f"{{{','.join(choices[field.name])}}}" if field.name in choices else _METAVARS.get(kind)
+                settings |= {"type": kind, "metavar": shown}
+            required = self.require and field.default is MISSING
+            self.add_argument(f"--{field.name.replace('_', '-')}", required=required, **settings)
+
     def error(self, message: str) -> Any:
         self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _field_docstrings(config: type) -> dict[str, str]:
+    """Field -> the docstring below it, as one line; read off the source, since Python keeps none of them."""
+    (source,) = ast.parse(inspect.getsource(config)).body
+    return {
+        above.target.id: " ".join(below.value.value.split())
+        for above, below in pairwise(source.body)
+        if isinstance(above, ast.AnnAssign) and isinstance(below, ast.Expr)
+    }
+
+
+def _build_config() -> type:
+    from hista_repro.sveb import BuildConfig
+
+    return BuildConfig
+
+
+def _evaluation_config() -> type:
+    from hista_repro.benchmarks import EvaluationConfig
+
+    return EvaluationConfig
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_artifacts(commands: Any) -> None:
     listing = commands.add_parser("list", help="every table and figure: what it is, what it needs, its state")
-    listing.add_argument("--json", action="store_true")
+    listing.add_argument("--json", **_JSON)
     listing.set_defaults(command=_list, extra="book")
 
     running = commands.add_parser("run", help="execute the notebooks of tables and figures")
@@ -90,14 +155,14 @@ def _add_artifacts(commands: Any) -> None:
     running.add_argument("--profile", default="cpu", help=f"sizes: {', '.join(PROFILES)}, or a .yaml file (default: %(default)s)")
     running.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="set a notebook parameter")
     running.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at once (default: %(default)s)")
-    running.add_argument("--executor", choices=("local", "ray"), default="local")
+    running.add_argument("--executor", **_EXECUTOR)
     running.add_argument("--force", action="store_true", help="run also what is fresh")
     running.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/PROFILE)")
     running.add_argument("--dry-run", action="store_true", help="print what each artifact would take, at most, and run nothing")
     running.set_defaults(command=_run, extra="book")
 
     status = commands.add_parser("status", help="per artifact: done, stale, failed, interrupted, not run")
-    status.add_argument("--json", action="store_true")
+    status.add_argument("--json", **_JSON)
     status.set_defaults(command=_status, extra="book")
 
 
@@ -106,57 +171,40 @@ def _add_sveb(commands: Any) -> None:
     actions = sveb.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
 
     building = actions.add_parser("build", help="sample rollouts, states and reference values into a folder")
-    building.add_argument("--model", required=True, help="tiny, smollm2-135m, a local folder or a hub id")
-    building.add_argument(
-        "--problems", required=True, metavar="SRC", help="a built-in source, a .jsonl file or folder, or a hub data set id"
-    )
-    building.add_argument("--out", required=True, type=Path, metavar="DIR")
-    building.add_argument("--domain")
-    for name, metavar in (("group-size", "G"), ("states", "S"), ("references", "N"), ("draws", "K"), ("screen", "N")):
-        building.add_argument(f"--{name}", type=int, metavar=metavar)
-    for name in ("limit", "min-new-numbers", "cut-every", "max-tokens", "batch-tokens", "seed"):
-        building.add_argument(f"--{name}", type=int, metavar="N")
-    for name in ("temperature", "min-accuracy", "max-accuracy"):
-        building.add_argument(f"--{name}", type=float, metavar="X")
-    building.add_argument("--keep-hidden", action="store_true", help="keep the hidden states of the last layer with the rollouts")
-    building.add_argument(
-        "--independent-pool", action="store_true", help="estimators see rollouts apart from those that states are cut from"
-    )
-    building.add_argument("--verifier", metavar="MODEL", help="judge of answers in words, served at $HISTA_REPRO_VERIFIER_URL")
-    building.add_argument("--engine")
-    building.add_argument("--dtype")
-    building.add_argument("--executor", choices=("local", "ray"), default="local")
+    building.options_of = _build_config
+    building.add_argument("--out", required=True, type=Path, metavar="DIR", help="the build's folder; one that was stopped goes on there")
+    building.add_argument("--executor", **_EXECUTOR)
     building.set_defaults(command=_sveb_build, extra=None)
 
-    scoring = actions.add_parser("score", help="score estimators on a finished build")
-    scoring.add_argument("folder", type=Path, metavar="DIR")
+    scoring = actions.add_parser(
+        "score",
+        help="score estimators on a finished build",
+        description="Score estimators on a finished build. The scores of each state go to DIR/scores.parquet, where those of estimators "
+        "that are not asked for stay as they are; printed are the estimators asked for and the baseline.",
+    )
+    scoring.add_argument("folder", type=Path, metavar="DIR", help="what `sveb build` made")
     scoring.add_argument("--estimators", default="all", metavar="A,B,C", help="names (default: all that train no network)")
-    scoring.add_argument("--json", action="store_true")
+    scoring.add_argument(
+        "--baseline", default="loo-mean", metavar="NAME", help="scored too, and what differences are to (default: %(default)s)"
+    )
+    scoring.add_argument("--json", **_JSON)
     scoring.set_defaults(command=_sveb_score, extra=None)
 
 
 def _add_train(commands: Any) -> None:
     training = commands.add_parser("train", help="train a model with token-level credit, going on where an earlier run stopped")
-    training.add_argument("config", type=Path, metavar="CONFIG.yaml")
+    training.add_argument("config", type=Path, metavar="CONFIG.yaml", help="a file of settings, or the name of one of the package")
     training.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="settings that replace those of the file")
     training.set_defaults(command=_train, extra="train")
 
 
 def _add_evaluate(commands: Any) -> None:
     evaluating = commands.add_parser("evaluate", help="ask a model the paper's benchmarks, keep its answers, and score them")
+    evaluating.options_of, evaluating.require = _evaluation_config, False
     evaluating.add_argument("--list", action="store_true", help="print the names of the benchmarks, one a line")
-    evaluating.add_argument("--model", help="tiny, smollm2-135m, a local folder or a hub id")
-    evaluating.add_argument("--benchmarks", metavar="A,B,C")
-    evaluating.add_argument("--out", type=Path, metavar="DIR")
-    evaluating.add_argument("--data", metavar="DIR", help="a folder of .jsonl files with the questions (default: those of the hub)")
-    for name in ("samples", "limit", "max-tokens", "batch-tokens", "seed"):
-        evaluating.add_argument(f"--{name}", type=int, metavar="N")
-    evaluating.add_argument("--temperature", type=float, metavar="X")
-    evaluating.add_argument("--verifier", metavar="MODEL", help="judge of answers in words, served at $HISTA_REPRO_VERIFIER_URL")
-    evaluating.add_argument("--engine")
-    evaluating.add_argument("--dtype")
+    evaluating.add_argument("--out", type=Path, metavar="DIR", help="where answers are kept, and an evaluation that was stopped goes on")
     evaluating.add_argument("--regrade", type=Path, metavar="DIR", help="grade the answers kept in DIR again, without asking a model")
-    evaluating.add_argument("--json", action="store_true")
+    evaluating.add_argument("--json", **_JSON)
     evaluating.set_defaults(command=_evaluate, extra="vllm")
 
 
@@ -234,7 +282,7 @@ def _sveb_score(options: argparse.Namespace) -> None:
     from hista_repro.sveb.statistics import summarise
 
     names = None if options.estimators == "all" else _names(options.estimators)
-    summary = summarise(score(options.folder, names))
+    summary = summarise(score(options.folder, names, baseline=options.baseline), options.baseline)
     shown = summary if options.json else summary.sort_values(["domain", "information", "mae"])[_SCORES_SHOWN]
     _print_rows(shown.to_dict(orient="records"), options.json)
 
@@ -263,7 +311,6 @@ def _evaluate(options: argparse.Namespace) -> None:
         if missing := [f"--{name}" for name in ("model", "benchmarks", "out") if getattr(options, name) is None]:
             raise Refused(f"evaluate needs {', '.join(missing)}; --list shows the benchmarks")
         given = {field.name: getattr(options, field.name) for field in fields(EvaluationConfig)}
-        given["benchmarks"] = _names(options.benchmarks)
         evaluate(EvaluationConfig(**{name: value for name, value in given.items() if value is not None}), options.out)
     summary = summarise(Evaluation.read(options.regrade or options.out))
     shown = summary if options.json else summary[_ACCURACIES_SHOWN]

@@ -121,6 +121,27 @@ def test_settings_that_are_the_same_here_cannot_be_compared(ablation):
     assert judge_settings(twice, "l = 3", "l = 1").word is Word.NOT_COMPARABLE
 
 
+def test_a_claim_about_two_changes_needs_both_of_them_here(ablation):
+    """Of phi and alpha only alpha can be told apart where all short spacings become one token; k and delta stay apart."""
+    default = ablation.settings["l = 1"].estimators
+    other = ablation.settings["l = 2"].estimators
+
+    def word(first: dict, sister: dict) -> Word:
+        settings = [
+            Setting("φ = 1", "α = 0.0", "", first, 0.140),
+            Setting("φ = 5", "α = 0.7", "", default, 0.142),
+            Setting("φ = 5", "α = 0.0", "", sister, 0.145),
+        ]
+        names = ["φ = 1, α = 0.0", "φ = 5, α = 0.7", "φ = 5, α = 0.0"]
+        scores = ablation.measurement.scores
+        rows = [scores[scores["estimator"] == "hista: l = 1"].assign(estimator=f"hista: {name}") for name in names]
+        both = replace(ablation.measurement, scores=pd.concat([scores, *rows], ignore_index=True))
+        return judge_settings(Ablation(both, {setting.name: setting for setting in settings}, names[1]), *names[:2]).word
+
+    assert word(first=other, sister=other) is Word.NOT_COMPARABLE
+    assert word(first=other, sister=default) is Word.UNDECIDED
+
+
 def test_all_settings_that_can_be_had_are_scored_as_they_are(ablation, monkeypatch):
     scores = ablation.measurement.scores
 

@@ -37,6 +37,10 @@ def test_the_most_data_decides(grown):
     few = table[table["rollouts"] == 2]
     assert judge_growth(grown, few, "ppo-n", "-authors").word is Word.UNDECIDED, "it has learnt nothing at all"
     assert "(10 rollouts of each)" in judge_growth(grown, table, "ppo-1", "").ours
+    for share in ("within", "between"):
+        unknown = table.assign(**{f"{share}{end}": np.nan for end in ("", "_low", "_high")})
+        finding = judge_growth(grown, unknown, "ppo-1", "")
+        assert finding.word is Word.NOT_COMPARABLE and f"no variance {share} prompts" in finding.ours
 
 
 def test_a_page_shows_every_size(grown):

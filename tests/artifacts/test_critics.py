@@ -6,8 +6,19 @@ import pytest
 import torch
 
 from hista_repro.artifacts import critics
-from hista_repro.artifacts.critics import critic, judge_collapse, judge_spread, readable_variance, variance_table, with_critics
-from hista_repro.artifacts.verdicts import Word
+from hista_repro.artifacts.critics import (
+    critic,
+    judge_collapse,
+    judge_errors_of,
+    judge_no_advantage,
+    judge_spread,
+    of_learnt,
+    readable_variance,
+    share_texts,
+    variance_table,
+    with_critics,
+)
+from hista_repro.artifacts.verdicts import Finding, Word
 from hista_repro.estimators import get_estimator
 
 PROMPTS, STATES, N = 120, 5, 20
@@ -46,6 +57,54 @@ def test_a_value_for_the_whole_prompt_is_a_collapse_and_noise_is_none(known):
     table = variance_table(known, names)
     words = [judge_collapse(known, table, name).word for name in names]
     assert words == [Word.AGREES, Word.DISAGREES, Word.UNDECIDED, Word.DISAGREES], "the constant has learnt nothing at all"
+
+
+@pytest.fixture
+def of_critics(known):
+    """The measurement with the estimates of the prompt, of both and of nothing as those of critics, and the variance that they explain."""
+    names = {"loo-mean": "ppo-n, λ = 1.0", "hista": "ppo-1-authors", "numca": "ppo-1, λ = 1.0"}
+    scores = pd.concat([known.scores, known.scores.replace({"estimator": names})]).drop_duplicates(["estimator", "state_id"])
+    measurement = replace(known, scores=scores)
+    return measurement, variance_table(measurement, list(names.values()))
+
+
+def test_the_error_of_a_critic_that_has_learnt_nothing_decides_nothing(of_critics):
+    measurement, variances = of_critics
+    learnt, nothing = (judge_errors_of(measurement, name, "own-return", -0.1, variances) for name in ("ppo-n, λ = 1.0", "ppo-1, λ = 1.0"))
+    assert (learnt.word, nothing.word) == (Word.AGREES, Word.UNDECIDED)
+    assert nothing.ours.endswith("; ppo-1, λ = 1.0 is not seen to explain how prompts differ") and "explain" not in learnt.ours
+    assert judge_errors_of(measurement, "ppo-1-authors", "ppo-n, λ = 1.0", 0.1, variances).word is Word.DISAGREES
+    assert judge_errors_of(measurement, "ppo-n, λ = 1.0", "ppo-1, λ = 1.0", 0.1, variances).word is Word.UNDECIDED
+    unknown = variances.assign(between_low=np.nan)
+    assert judge_errors_of(measurement, "ppo-1-authors", "own-return", -0.1, unknown).word is Word.UNDECIDED
+
+
+def test_a_finding_that_was_not_run_stays_so(of_critics):
+    finding = Finding("ppo-1 errs", "tiny", "", "–", Word.NOT_RUN)
+    assert of_learnt(finding, of_critics[1], ["ppo-1, λ = 1.0"]).word is Word.NOT_RUN
+
+
+def test_no_advantage_is_a_difference_within_a_hundredth(of_critics):
+    measurement, variances = of_critics
+    same = judge_no_advantage(measurement, "ppo-n, λ = 1.0", "group-mean", -0.003, variances)
+    assert (same.word, same.claim) == (Word.AGREES, "the error of ppo-n, λ = 1.0 differs from that of group-mean by less than 0.01")
+    assert judge_no_advantage(measurement, "ppo-1-authors", "group-mean", -0.003, variances).word is Word.DISAGREES
+    assert judge_no_advantage(measurement, "ppo-1, λ = 1.0", "group-mean", -0.003, variances).word is Word.UNDECIDED
+
+
+def test_without_variance_of_the_references_nothing_is_judged(measured):
+    flat = measured({"loo-mean": np.full(15, 0.4), "ppo-1": np.full(15, 0.5)}, np.full(15, 0.5), states=3)
+    table = variance_table(flat, ["ppo-1"])
+    assert readable_variance(flat, table).frame[["between prompts", "within prompts"]].iloc[0].tolist() == ["–", "–"]
+    assert judge_collapse(flat, table, "ppo-1").word is Word.NOT_COMPARABLE
+    only_within = table.assign(within=0.0, within_low=-0.01, within_high=0.01)
+    finding = judge_collapse(flat, only_within, "ppo-1")
+    assert (finding.word, finding.ours) == (Word.NOT_COMPARABLE, "no variance between prompts")
+
+
+def test_the_text_of_a_page_shows_both_shares():
+    row = pd.Series({"within": np.nan, "between": -0.004})
+    assert share_texts(row, "ppo_1") == {"between_ppo_1": "0.00", "within_ppo_1": "–"}
 
 
 def test_spread_is_the_mean_distance_from_the_group_mean(known):

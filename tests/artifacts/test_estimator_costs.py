@@ -11,6 +11,7 @@ from hista_repro.artifacts.estimator_costs import (
     measure_costs,
     random_group,
     ratio,
+    ratio_range,
     readable_costs,
     readable_sizes,
     sizes_of,
@@ -84,6 +85,20 @@ def test_verdicts_follow_from_the_seconds(known):
     )
     assert judge_cheaper(known, "numca-loo", "hista-loo").word is Word.AGREES
     assert judge_cheaper(known, PRODUCTS, "hista-loo").word is Word.DISAGREES
+
+
+def test_what_holds_at_the_largest_group_says_so(known):
+    """Products take little of the time of small groups, and most of the largest, of 32 rollouts (as many numbers as 800 tokens)."""
+    share = known["rollouts"].map({8: 0.1, 16: 0.3, 32: 0.9}).where(known["estimator"] == PRODUCTS, 1.0)
+    costs = known.assign(seconds=share * known["tokens"] * known["rollouts"])
+    heavy, cheaper = judge_heavy(costs, "hista-loo"), judge_cheaper(costs, "numca-loo", "hista-loo")
+    assert heavy.setting == cheaper.setting == "a random group, G 32, T 400, D 64"
+    assert heavy.word is Word.AGREES and heavy.ours.startswith("products over the whole, at the largest group timed: 0.900")
+    assert "at the largest group timed: 1.000" in cheaper.ours
+    assert ratio_range(costs, PRODUCTS, "hista-loo") == "0.100 to 0.900"
+    quadratic = judge_quadratic(costs, "hista-loo")
+    assert quadratic.setting == "random groups, G 8–32, T 200–800, D 64–64"
+    assert quadratic.paper == "O(⌊T/d⌋²), of space" and quadratic.ours.startswith("time is measured: ")
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,22 @@ def test_where_the_leave_one_out_form_helps(audited):
 
 def test_the_findings_are_about_the_method_and_its_controls(audited):
     words = [finding.word for finding in judge_leakage(audited[0], "hista")]
-    assert words == [Word.AGREES, Word.AGREES, Word.UNDECIDED, Word.AGREES, Word.AGREES], "the control is exactly as good"
+    assert words == [Word.AGREES, Word.AGREES, Word.UNDECIDED, Word.AGREES, Word.AGREES, Word.AGREES], "the control is exactly as good"
     words = [finding.word for finding in judge_leakage(audited[0], "numca")]
-    assert words == [Word.UNDECIDED, Word.DISAGREES, Word.AGREES, Word.DISAGREES]
+    assert words == [Word.UNDECIDED, Word.DISAGREES, Word.AGREES, Word.DISAGREES, Word.DISAGREES]
+
+
+def test_the_ramp_is_compared_in_both_errors(measured):
+    """Of two states of a problem, Hista is exact in one and off by 0.4 in the other; the ramp is off by 0.25 in both."""
+    estimates = {name: [0.3] * STATES for name in ("hista-loo", "loo-mean", "group-mean", "numca")}
+    estimates |= {"hista": [0.5, 0.1] * (STATES // 2), "ramp": [0.25] * STATES, "own-return": [1.0] * STATES}
+    measurement = measured(estimates, REFERENCES)
+    permuted = measurement.scores[measurement.scores["estimator"] == "group-mean"].assign(estimator="hista-permuted")
+    measurement = replace(measurement, scores=pd.concat([measurement.scores, permuted], ignore_index=True))
+    measurement = with_controls(measurement, own_weights_of(measurement, hista=0.25, numca=0.0))
+    words = {finding.claim: finding.word for finding in judge_leakage(measurement, "hista")}
+    assert words["hista has a smaller error than the ramp"] is Word.AGREES
+    assert words["hista has a smaller corrected squared error than the ramp"] is Word.DISAGREES
 
 
 def test_the_page_s_table_has_a_row_for_each_part(audited):

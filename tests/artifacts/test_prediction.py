@@ -1,24 +1,42 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from hista_repro.artifacts import prediction as module
 from hista_repro.artifacts.measurements import Measurement
 from hista_repro.artifacts.prediction import (
     OUTCOMES,
     check_arms,
+    check_build,
     judge_prediction,
+    measure_arms,
     predict,
     rank_correlation,
     readable_prediction,
+    trained_estimator,
 )
 from hista_repro.artifacts.prediction_figure import plot_prediction
-from hista_repro.artifacts.training_arms import TRAINING, VALIDATION, Arm
+from hista_repro.artifacts.registry import ARTIFACTS
+from hista_repro.artifacts.training_arms import TRAINING, VALIDATION, Arm, accuracy_over_seeds, outcomes
 from hista_repro.artifacts.verdicts import Word
+from hista_repro.checkout import find_checkout
 from hista_repro.errors import Refused
+from hista_repro.estimators import get_estimator
+from hista_repro.planning.work import runs_of
+from hista_repro.profiles import PROFILES
+from hista_repro.runner.plan import builds_of, make_task
+from hista_repro.runner.profiles import load_profile
+from hista_repro.sveb import BuildConfig
 from hista_repro.sveb.statistics import corrected_mse
+from hista_repro.training import run
+from hista_repro.training.config import TrainConfig
 
-CONFIG = {"model": "tiny", "problems": "arithmetic-steps", "preset": "dapo", "allow_biased": False}
+ROLLOUTS = {"model": "tiny", "group_size": 8, "max_tokens": 104, "temperature": 1.0}
+CONFIG = TrainConfig.from_dict({**ROLLOUTS, "problems": "arithmetic-steps", "out": ""}).to_dict()
+BUILD = {**ROLLOUTS, "problems": "arithmetic-steps"}
 ESTIMATORS = ("hista-loo", "numca-loo", "loo-mean", "group-mean")
 
 
@@ -42,7 +60,7 @@ def measurement(bias, problems=30, states=4, n=50):
             reference = rng.binomial(n, value) / n
             common = {"state_id": f"{problem}-{state}", "problem_id": str(problem), "domain": "number", "reference": reference, "n": n}
             rows += [{**common, "estimator": name, "information": "siblings", "estimate": value + off} for name, off in bias.items()]
-    return Measurement("tiny on arithmetic-steps", {"model": "tiny"}, "number", pd.DataFrame(rows))
+    return Measurement("tiny on arithmetic-steps", BUILD, "number", pd.DataFrame(rows))
 
 
 ERRORS = dict(zip(ESTIMATORS, (0.1, 0.2, 0.3, 0.4), strict=True))
@@ -76,6 +94,86 @@ def test_the_error_is_the_corrected_one_of_all_states():
         assert table.loc[name, "mse"] == pytest.approx(corrected_mse(scores["estimate"], successes, scores["n"]))
         assert table.loc[name, "mse_low"] < table.loc[name, "mse"] < table.loc[name, "mse_high"]
     assert list(table.index) == list(ESTIMATORS)
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 7])
+def test_accuracies_are_those_of_other_pages(seeds):
+    arms = [arm(name, accuracy, seeds) for name, accuracy in zip(ESTIMATORS, (0.99, 0.7, 0.6, 0.5), strict=True)]
+    table = predict(measurement(ERRORS), arms).table().set_index("arm")
+    for one in arms:
+        expected = accuracy_over_seeds(outcomes(one)["after"])
+        assert list(table.loc[one.name, ["after", "after_low", "after_high"]]) == [expected.estimate, expected.low, expected.high]
+
+
+def test_few_seeds_widen_the_interval_of_the_correlation_which_ends_where_correlations_do():
+    found = {}
+    for seeds in (2, 3, 5):
+        arms = [arm(name, accuracy, seeds, noise=0.1) for name, accuracy in zip(ESTIMATORS, (0.65, 0.65, 0.6, 0.6), strict=True)]
+        found[seeds] = predict(measurement(ERRORS), arms).correlation("after")
+        assert -1 <= found[seeds].low <= found[seeds].high <= 1
+    assert (found[2].low, found[2].high) == (-1, 1), "two seeds tell nothing"
+
+
+@pytest.mark.parametrize("name", ["hista", "hista-loo", "numca-loo", "loo-mean", "probe-loo", "mcs-1"])
+def test_estimators_are_those_that_the_arms_train_with(name):
+    one = arm(name, 0.5)
+    assert repr(trained_estimator(one)) == repr(run._credit_settings(TrainConfig.from_dict(one.config))["estimator"])
+    assert repr(trained_estimator(arm("group-mean", 0.5))) == repr(get_estimator("group-mean"))
+
+
+def test_settings_and_spacing_of_the_arms_reach_the_estimators():
+    one = arm("hista-loo", 0.5, max_tokens=400, estimator_settings={"neighbours": 3})
+    assert trained_estimator(one) == replace(get_estimator("hista-loo").for_length(400), neighbours=3) != get_estimator("hista-loo")
+    assert trained_estimator(arm("group-mean", 0.5, estimator_settings={"neighbours": 3})) == get_estimator("group-mean")
+
+
+@pytest.fixture
+def scoring(monkeypatch):
+    """What was asked of the benchmark: the estimators by label, and whether they were to be adapted."""
+    asked = {}
+    monkeypatch.setattr(module, "measure", lambda builds, names: [measurement(dict.fromkeys(names, 0.0))] * asked.get("domains", 1))
+    monkeypatch.setattr(module, "record", lambda build: "folder")
+    monkeypatch.setattr(module, "Benchmark", lambda folder: folder)
+
+    def kept_scores(benchmark, estimators, *, adapt):
+        asked.update(benchmark=benchmark, estimators=estimators, adapt=adapt)
+        return measurement(dict.fromkeys(estimators, 0.1)).scores
+
+    monkeypatch.setattr(module, "kept_scores", kept_scores)
+    return asked
+
+
+def test_arms_are_scored_with_their_own_estimators_as_they_are(scoring):
+    found = measure_arms(BUILD, WELL)
+    assert scoring["adapt"] is False
+    assert {label: repr(one) for label, one in scoring["estimators"].items()} == {one.name: repr(trained_estimator(one)) for one in WELL}
+    assert set(found.scores["estimator"]) == set(ESTIMATORS) and found.config == BUILD
+    predict(found, WELL)
+
+
+def test_a_build_with_other_rollouts_than_the_arms_is_refused(scoring):
+    for name, value in (("group_size", 40), ("max_tokens", 128), ("temperature", 0.7)):
+        message = f"^build: its {name} is {value}, and that of the arms is {ROLLOUTS[name]}; they must be the same$"
+        with pytest.raises(Refused, match=message):
+            measure_arms({**BUILD, name: value}, WELL)
+        with pytest.raises(Refused, match=message):
+            predict(replace(measurement(ERRORS), config={**BUILD, name: value}), WELL)
+    assert not scoring, "it is refused before anything is scored"
+
+
+def test_a_build_of_several_domains_is_refused(scoring):
+    scoring["domains"] = 2
+    with pytest.raises(Refused, match="its problems are of 2 domains; choose one with its setting domain"):
+        measure_arms(BUILD, WELL)
+
+
+@pytest.mark.parametrize("name", [name for name in PROFILES if "extra-prediction" in load_profile(name).artifacts])
+def test_builds_of_profiles_have_the_rollouts_of_their_arms(name):
+    task = make_task(ARTIFACTS["extra-prediction"], load_profile(name), {}, find_checkout(None))
+    (build,) = builds_of([task])
+    arms = [Arm(one.config.estimator, one.config.to_dict(), pd.DataFrame()) for one in runs_of([task])]
+    check_arms(arms)
+    check_build(BuildConfig.from_dict(build).to_dict(), arms[0])
 
 
 def test_the_rank_correlation_is_scipys():

@@ -46,6 +46,19 @@ def test_every_claim_is_one_that_the_page_makes(conclusion):
         assert f"\n- {claim} (" in verdict
 
 
+JUDGED_BY = {
+    "mean absolute error": ("table-01", "table-04", "table-10", "table-11", "table-13", "audit-leakage"),
+    "corrected squared error": ("extra-neighbours", "extra-same-text", "extra-search", "extra-prediction"),
+}
+
+
+@pytest.mark.parametrize(("error", "page"), [(error, page) for error, pages in JUDGED_BY.items() for page in pages])
+def test_sentences_about_errors_say_which(error, page):
+    sentences = [each.sentence for each in CONCLUSIONS if each.page == page and not any("collapses" in claim for claim in each.claims)]
+    assert sentences
+    assert [sentence for sentence in sentences if error not in sentence] == []
+
+
 @pytest.mark.parametrize(("conclusion", "path"), RECORDED, ids=lambda part: getattr(part, "sentence", ""))
 def test_every_claim_is_one_of_the_recorded_runs(conclusion, path):
     made = {finding["claim"] for finding in read_json(path)["verdict"]["findings"]}

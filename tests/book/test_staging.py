@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from hista_repro.artifacts.registry import ARTIFACTS
-from hista_repro.book.pages import findings, provenance_note, status_table
+from hista_repro.book.pages import findings, heading, provenance_note, result_entry, status_table
 from hista_repro.book.runs import shown_runs
 from hista_repro.book.staging import stage
 
@@ -64,10 +64,33 @@ def test_an_artifact_without_a_run_has_a_page_that_says_how_to_make_it(checkout,
     assert not (source / "notebooks" / "figure_07.ipynb").exists()
 
 
+@pytest.mark.parametrize(
+    ("artifact_id", "head"),
+    [
+        ("figure-01", "Figure 1: DAPO with and without Hista"),
+        ("figure-03", "Figure 3: GRPO with and without Numca"),
+        ("table-10", "Table 10: Hista by distance"),
+        ("table-01", "Table 1: error of PPO's critics"),
+        ("theory-assumptions", "Theory assumptions: theorems 5.2 and 5.5 by numbers"),
+    ],
+)
+def test_a_heading_keeps_names_as_they_are(artifact_id, head):
+    assert heading(ARTIFACTS[artifact_id]) == head
+
+
+def test_a_run_that_tested_no_claim_has_no_size_beside_its_word(checkout, record_run):
+    record_run("table-04", "runs/cpu", "cpu")
+    run = shown_runs(checkout)["table-04"]
+    assert result_entry(ARTIFACTS["table-04"], run)["size"] == "cpu profile, 21 November 2026"
+    run.result["verdict"]["word"] = "not run"
+    entry = result_entry(ARTIFACTS["table-04"], run)
+    assert entry["size"] == "" and "(cpu profile, 21 November 2026)" in entry["source"]
+
+
 def test_findings_join_the_measurements_of_a_claim(checkout, record_run):
     record_run("table-04", "runs/cpu", "cpu")
     text = findings(shown_runs(checkout))
-    assert "| The paper says | Paper | tiny | large | Verdict |" in text
+    assert "| Claim | Paper | tiny | large | Verdict |" in text
     assert "| A is better | −0.033 | −0.080 [−0.100, −0.060] | −0.010 [−0.100, +0.060] | partly |" in text
     assert "| B is better | −0.027 | – | – | not run |" in text
     assert "{doc}`Figure 7 </notebooks/figure_07>` was not run here: `hista-repro run figure-07`." in text

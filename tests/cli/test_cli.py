@@ -1,11 +1,20 @@
+import argparse
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+from dataclasses import fields
 
+import pandas as pd
 import pytest
 
-from hista_repro.cli import main
+from hista_repro.benchmarks import EvaluationConfig
+from hista_repro.cli import _parser, main
+from hista_repro.errors import Refused
+from hista_repro.estimators import get_estimator
+from hista_repro.sveb import BuildConfig, score
 
 ROW = {"id": "a", "domain": "number", "problem": "1+1?", "answer": "2", "verifier": "exact"}
 BUILD = ["sveb", "build", "--model", "tiny", "--problems", "arithmetic-steps", "--limit", "4", "--group-size", "4", "--states", "1"]
@@ -95,6 +104,59 @@ def test_scores_are_one_json_document_on_standard_output(built, capsys):
     assert (built / "scores.parquet").exists()
 
 
+def _stored(folder):
+    """Estimator -> its estimates in `scores.parquet`."""
+    return {name: rows["estimate"].tolist() for name, rows in pd.read_parquet(folder / "scores.parquet").groupby("estimator", sort=False)}
+
+
+@pytest.fixture
+def own_build(built, tmp_path):
+    """A copy of the build, without scores."""
+    return shutil.copytree(built, tmp_path / "copy", ignore=shutil.ignore_patterns("scores.parquet"))
+
+
+def test_the_baseline_is_scored_with_what_is_asked_for_and_earlier_scores_stay(own_build, monkeypatch, capsys):
+    def printed(*arguments):
+        assert main(["sveb", "score", str(own_build), *arguments, "--json"]) == 0
+        return {row["estimator"]: row for row in json.loads(capsys.readouterr().out)}
+
+    assert printed("--estimators", "hista-position").keys() == {"hista-position", "loo-mean"}
+    first = _stored(own_build)
+    rows = printed("--estimators", "ramp", "--baseline", "group-mean")
+    assert rows.keys() == {"ramp", "group-mean"} and rows["group-mean"]["mae_diff"] == 0
+    assert _stored(own_build).keys() == {"hista-position", "loo-mean", "ramp", "group-mean"}
+    assert {name: _stored(own_build)[name] for name in first} == first
+    monkeypatch.setattr(sys.modules["hista_repro.sveb.score"], "available_estimators", lambda: ["ramp", "ppo-1"])
+    assert printed("--baseline", "group-mean").keys() == {"ramp", "group-mean"}
+
+
+def test_estimators_of_other_settings_take_the_place_of_their_names(own_build):
+    score(own_build, ["hista-released", "loo-mean"])
+    before = _stored(own_build)
+    again = score(own_build, [get_estimator("hista-released", alpha=0.0), "ramp", "ramp"])
+    assert again["estimator"].unique().tolist() == ["hista-released", "ramp"]
+    after = _stored(own_build)
+    assert after["loo-mean"] == before["loo-mean"] and after["hista-released"] == again["estimate"][: len(before["loo-mean"])].tolist()
+    with pytest.raises(Refused, match="share a name"):
+        score(own_build, ["hista-released", get_estimator("hista-released", alpha=0.0)])
+    assert _stored(own_build) == after
+
+
+@pytest.mark.parametrize("arguments", [("--baseline", "crystal-ball"), ("--estimators", ","), ("--estimators", "ramp,crystal-ball")])
+def test_scores_that_cannot_be_compared_are_refused_before_any_is_written(own_build, capsys, arguments):
+    _refusal(capsys, ["sveb", "score", own_build, *arguments])
+    assert not (own_build / "scores.parquet").exists()
+
+
+def test_scores_of_other_states_are_refused_and_stay(own_build, capsys):
+    score(own_build, ["loo-mean"])
+    path = own_build / "scores.parquet"
+    pd.read_parquet(path).iloc[1:].to_parquet(path)
+    before = path.read_bytes()
+    assert "holds scores of other states" in _refusal(capsys, ["sveb", "score", own_build, "--estimators", "ramp"])
+    assert path.read_bytes() == before
+
+
 def test_a_table_of_scores_says_what_each_row_may_look_at(built, capsys):
     assert main(["sveb", "score", str(built), "--estimators", "loo-mean,ramp"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -144,3 +206,30 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     command = f"{sys.executable} -m hista_repro list | true; exit ${{PIPESTATUS[0]}}"
     finished = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert finished.returncode == 0 and finished.stderr == ""
+
+
+def _commands(parser):
+    """(name, parser) of every command."""
+    parser.add_fields()
+    yield parser.prog, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _commands(command)
+
+
+def test_every_option_says_what_it_means():
+    options = [(name, action) for name, parser in _commands(_parser()) for action in parser._actions]
+    assert [(name, action.dest) for name, action in options if not action.help and not isinstance(action, argparse._SubParsersAction)] == []
+
+
+@pytest.mark.parametrize("config", [BuildConfig, EvaluationConfig])
+def test_help_has_the_default_of_every_setting_and_what_may_be_chosen(config, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([*({BuildConfig: ["sveb", "build"], EvaluationConfig: ["evaluate"]}[config]), "--help"])
+    options = dict(re.findall(r"^  --([a-z-]+)(.*?)(?=^  -|\Z)", capsys.readouterr().out, re.MULTILINE | re.DOTALL))
+    for field in fields(config):
+        text = re.sub(r"\s+", " ", options[field.name.replace("_", "-")])
+        if type(field.default) in (int, float, str):
+            assert text.rstrip().endswith(f"(default: {field.default})"), field.name
+    assert "{transformers,vllm}" in options["engine"] and "{float32,bfloat16,float16}" in options["dtype"]

@@ -1,9 +1,14 @@
 """An estimator is one file: it is then known to the benchmark, to its tables and to training, with nothing else changed."""
 
 import json
+import os
+import pickle
+import sys
 
 import pytest
 
+from hista_repro.artifacts.kept_tables import _source_of
+from hista_repro.book.catalogue import estimators_table
 from hista_repro.cli import main
 from hista_repro.errors import Refused
 from hista_repro.estimators import Information, available_estimators, get_estimator
@@ -11,6 +16,8 @@ from hista_repro.estimators import registry as registry_module
 
 PLUGIN = '''
 """The leave-one-out mean, drawn towards one half as if `weight` more rollouts had ended either way."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -49,6 +56,47 @@ def plugin(tmp_path, monkeypatch):
 def test_a_file_in_a_folder_is_an_estimator(plugin):
     assert available_estimators()["shrunken-mean"] is Information.SIBLINGS
     assert get_estimator("shrunken-mean", weight=1.0).weight == 1.0
+
+
+def test_its_module_is_found_like_any_other(plugin):
+    estimator = get_estimator("shrunken-mean", weight=1.0)
+    assert pickle.loads(pickle.dumps(estimator)) == estimator
+    assert plugin / "shrunken_mean.py" in _source_of({type(estimator).__module__})
+    assert "`loo-mean`" in estimators_table() and "shrunken-mean" not in estimators_table()
+
+
+def test_files_of_one_name_in_two_folders_are_two_modules(plugin, tmp_path, monkeypatch):
+    other = tmp_path / "others"
+    other.mkdir()
+    (other / "shrunken_mean.py").write_text(PLUGIN.replace("shrunken-mean", "other-mean"))
+    monkeypatch.setenv("HISTA_REPRO_PLUGINS", os.pathsep.join(map(str, (plugin, other))))
+    for name in ("shrunken-mean", "other-mean"):
+        assert pickle.loads(pickle.dumps(get_estimator(name))).name == name
+
+
+def test_a_file_whose_name_begins_with_an_underscore_is_none(plugin):
+    (plugin / "_check.py").write_text("raise AssertionError")
+    assert "shrunken-mean" in available_estimators()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\nimport no_such_module\n", "broken-one.py, line 2 cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("def f(:\n", "broken-one.py cannot be imported: SyntaxError"),
+        ("raise KeyError('first\\nsecond')", "broken-one.py, line 1 cannot be imported: KeyError"),
+        (PLUGIN.partition("ESTIMATORS")[0], "broken-one.py has no list ESTIMATORS"),
+        (PLUGIN.replace("[ShrunkenMean()]", "[ShrunkenMean]"), "broken-one.py holds <class '.*ShrunkenMean'>, which is no object"),
+    ],
+)
+def test_a_file_that_is_no_plugin_is_refused_in_one_line(plugin, text, message):
+    (plugin / "shrunken_mean.py").rename(plugin / "broken-one.py")
+    (plugin / "broken-one.py").write_text(text)
+    with pytest.raises(Refused, match=message) as refusal:
+        available_estimators()
+    assert "\n" not in str(refusal.value)
+    left = [name for name in sys.modules if name.startswith("hista_repro_plugin_broken_one")]
+    assert bool(left) == ("holds" in message)
 
 
 def test_a_module_of_another_package_is_an_estimator(tmp_path, monkeypatch):

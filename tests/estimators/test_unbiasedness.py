@@ -92,6 +92,21 @@ def test_values_are_float32_one_for_each_position_asked(name):
         assert torch.allclose(found, wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("asked", [(0,), ()])
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_a_group_that_wrote_nothing_has_values(name, asked):
+    rewards = [0.0, 1.0, 1.0]
+    values = ready(name).values(make_group([()] * 3, rewards), [asked] * 3)
+    assert [part.shape for part in values] == [(len(asked),)] * 3
+    assert all(part.dtype == torch.float32 and torch.isfinite(part).all() for part in values)
+
+
+@pytest.mark.parametrize(("name", "means"), [("last-token-knn-loo", (1.0, 0.5, 0.5)), ("hista-released", (2 / 3,) * 3)])
+def test_what_has_no_neighbours_is_worth_the_mean(name, means):
+    values = ready(name).values(make_group([()] * 3, [0.0, 1.0, 1.0]), [[0]] * 3)
+    assert [part.item() for part in values] == pytest.approx(means)
+
+
 class TwoSteps:
     """Two choices with words between them, and a reward for each of the four rollouts; the policy is a table of probabilities."""
 

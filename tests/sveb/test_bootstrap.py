@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, norm, t
+from scipy.stats import bootstrap, norm, t, ttest_1samp
 
-from hista_repro.sveb.bootstrap import holm, percentile_interval, resampled_prompts, two_sided_p
+from hista_repro.sveb.bootstrap import FEW, holm, percentile_interval, resampled_prompts, two_sided_p
 
 
 def test_holm_by_hand():
@@ -44,6 +44,54 @@ def test_intervals_ignore_undefined_draws():
     low, high = percentile_interval(np.array([[0.0, np.nan, 1.0], [np.nan] * 3]), 0.5, 10**6)
     assert [low[0], high[0]] == pytest.approx([0.25, 0.75], abs=1e-5)
     assert np.isnan([low[1], high[1]]).all()
+
+
+@pytest.mark.parametrize("prompts", range(2, FEW))
+def test_intervals_of_few_prompts_hold_the_truth_as_often_as_they_say(prompts):
+    rng = np.random.default_rng(prompts)
+    samples = rng.normal(0, 1, (4000, prompts))
+    low, high = percentile_interval(samples @ resampled_prompts(prompts, 1000, rng).T / prompts, 0.95, prompts)
+    assert np.mean((low <= 0) & (high >= 0)) == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize("prompts", range(2, FEW))
+def test_intervals_of_few_prompts_are_students(prompts):
+    rng = np.random.default_rng(0)
+    sample = rng.normal(3, 1, prompts)
+    draws = resampled_prompts(prompts, 100_000, rng) @ sample / prompts
+    spread = sample.std(ddof=1) / np.sqrt(prompts)
+    expected = t.interval(0.9, prompts - 1, sample.mean(), spread)
+    assert percentile_interval(draws, 0.9, prompts) == pytest.approx(expected, abs=0.05 * spread)
+    assert two_sided_p(draws - 2, prompts) == pytest.approx(ttest_1samp(sample, 2).pvalue, rel=0.03)
+
+
+@pytest.mark.parametrize("prompts", range(2, FEW))
+def test_p_of_few_prompts_agrees_with_the_interval(prompts):
+    rng = np.random.default_rng(prompts)
+    draws = rng.normal(1, 1, (500, prompts)) @ resampled_prompts(prompts, 500, rng).T / prompts
+    for level in (0.5, 0.95):
+        low, high = percentile_interval(draws, level, prompts)
+        excludes_zero = (low > 0) | (high < 0)
+        assert excludes_zero.any() and not excludes_zero.all()
+        assert (excludes_zero == (two_sided_p(draws, prompts) < 1 - level)).all()
+
+
+def test_few_prompts_without_spread():
+    draws = np.array([np.zeros(9), np.ones(9), [*np.ones(8), np.nan]])
+    assert two_sided_p(draws, 3) == pytest.approx([1, 0, np.nan], nan_ok=True)
+    assert np.stack(percentile_interval(draws, 0.95, 3)).tolist() == [[0, 1, 1]] * 2
+
+
+def test_intervals_of_enough_prompts_are_quantiles_of_the_draws():
+    draws = np.random.default_rng(0).gamma(2, 1, 500)
+    tail = norm.cdf(t.ppf((1 - 0.95) / 2, FEW - 1) * np.sqrt(FEW / (FEW - 1)))
+    assert list(percentile_interval(draws, 0.95, FEW)) == list(np.nanquantile(draws, [tail, 1 - tail]))
+
+
+def test_p_from_enough_prompts_is_limited_by_the_draws():
+    limit = 2 * t.cdf(norm.ppf(1 / 2001) * np.sqrt(19 / 20), 19)
+    assert two_sided_p(np.full(2000, 5.0), 20) == pytest.approx(limit)
+    assert round(limit, 4) == 0.0046
 
 
 def test_means_have_the_width_of_a_t_interval():

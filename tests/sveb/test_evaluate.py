@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pandas as pd
@@ -5,9 +6,9 @@ import pytest
 import torch
 
 from hista_repro.errors import Refused
-from hista_repro.estimators import get_estimator
+from hista_repro.estimators import Estimator, Information, get_estimator
 from hista_repro.rollouts.group import RolloutGroup
-from hista_repro.sveb.score import evaluate
+from hista_repro.sveb import evaluate
 
 
 class OneProblem:
@@ -57,3 +58,27 @@ def test_no_estimator_and_two_of_one_name_are_refused():
         evaluate(OneProblem(), [])
     with pytest.raises(Refused, match="share a name"):
         evaluate(OneProblem(), [get_estimator("ramp"), get_estimator("ramp")])
+
+
+@dataclass(frozen=True)
+class Says(Estimator):
+    name = "oracle-of-tests"
+    information = Information.PREFIX
+    said: tuple
+
+    def values(self, group, positions):
+        return [torch.tensor(values) for values in self.said]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (((0.5,), (), (0.5,)), "oracle-of-tests, asked about 'p', gives values for 3 rollouts of 4"),
+        (((0.5,), (), (), ()), "oracle-of-tests, asked about 'p', gives 0 values for the 1 positions of rollout 2"),
+        (((0.5,), (), (float("nan"),), ()), "oracle-of-tests, asked about 'p', gives a value that is not finite for rollout 2"),
+    ],
+)
+def test_what_is_no_value_for_each_state_is_refused_by_name(said, message):
+    with pytest.raises(Refused, match=message):
+        evaluate(OneProblem(), [Says(said)])
+    assert evaluate(OneProblem(), [Says(((0.5,), (), (0.25,), ()))])["estimate"].tolist() == [0.5, 0.25]

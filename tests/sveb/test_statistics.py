@@ -233,7 +233,10 @@ def test_single_states_per_prompt_have_nothing_within_prompts():
         (lambda s: s.drop(index=5), "loo-mean has 0 estimates of state 'math-1-0'"),
         (lambda s: pd.concat([s, s.iloc[[5]]]), "loo-mean has 2 estimates of state 'math-1-0'"),
         (lambda s: s.assign(reference=s.reference.mask(s.index == 5, 0.123)), "state 'math-1-0' has two problems, domains or references"),
-        (lambda s: s[s.estimator != "loo-mean"], "no scores of the baseline 'loo-mean'; there are noisier, noisy, own"),
+        (
+            lambda s: s[s.estimator != "loo-mean"],
+            "no scores of the baseline 'loo-mean'; score it too, or compare with one of noisier, noisy, own",
+        ),
     ],
 )
 def test_scores_that_cannot_be_compared_are_refused(scores, change, message):

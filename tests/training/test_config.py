@@ -23,6 +23,20 @@ def test_a_file_with_overrides(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("settings", "estimator", "oversampling"),
+    [
+        ({"preset": "dapo"}, None, 2),
+        ({"preset": "dapo", "estimator": "hista-loo", "oversampling": 1}, "hista-loo", 1),
+        ({"preset": "rloo"}, "loo-mean", 1),
+        ({"preset": "rloo", "estimator": "none", "oversampling": 3}, None, 3),
+    ],
+)
+def test_what_a_run_leaves_open_is_the_presets(settings, estimator, oversampling):
+    config = TrainConfig.from_dict({**LEAST, **settings})
+    assert (config.chosen_estimator, config.chosen_oversampling) == (estimator, oversampling)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"modle": "tiny"}, "did you mean 'model'"),

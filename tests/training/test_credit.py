@@ -67,7 +67,7 @@ def test_scales_are_standard_deviations():
     assert reward_scales(rewards_P_G, "none").tolist() == [[1.0] * 3] * 2
     group = reward_scales(rewards_P_G, "group")
     assert group[0].tolist() == pytest.approx([(1 / 3) ** 0.5 + 1e-4] * 3)
-    assert group[1].tolist() == pytest.approx([1e-4] * 3)
+    assert group[1].tolist() == [1.0] * 3
     assert reward_scales(rewards_P_G, "batch")[0, 0].item() == pytest.approx(rewards_P_G.std().item() + 1e-4)
 
 
@@ -76,6 +76,12 @@ def test_the_own_reward_does_not_decide_the_leave_one_out_scale():
     flipped_P_G = torch.tensor([[0.0, 0.0, 0.0, 1.0]])
     assert reward_scales(rewards_P_G, "loo")[0, 0] == reward_scales(flipped_P_G, "loo")[0, 0]
     assert reward_scales(torch.tensor([[1.0, 0.0, 0.0]]), "loo")[0, 0] == 1  # the others are equal and tell no scale
+
+
+@pytest.mark.parametrize("scale", ["group", "batch", "loo"])
+def test_equal_rewards_tell_no_scale(scale):
+    """A value that differs from them (of a probe, of fresh continuations) leaves an advantage of its own size."""
+    assert reward_scales(torch.full((1, 4), 0.3), scale).tolist() == [[1.0] * 4]
 
 
 def test_scales_that_are_not_defined_are_refused():

@@ -6,9 +6,11 @@ from given_runs import build_trainer
 
 from hista_repro.estimators import get_estimator
 from hista_repro.rollouts.group import RolloutGroup
-from hista_repro.training import CreditGRPOTrainer
+from hista_repro.training import CreditGRPOTrainer, run
+from hista_repro.training.config import TrainConfig
 from hista_repro.training.credit import node_positions, token_advantages
 from hista_repro.training.damping import by_own_weight, by_position, damped
+from hista_repro.training.metrics_log import read_metrics
 
 
 def group() -> RolloutGroup:
@@ -31,6 +33,37 @@ def test_the_damped_leave_one_out_advantage_is_that_of_the_ramp(damping):
     )
     for found, expected in zip(damped(plain, damping(group(), positions), 2), ramp, strict=True):
         torch.testing.assert_close(found, expected)
+
+
+PLUGIN = """
+from dataclasses import dataclass, replace
+from hista_repro.estimators.group_mean import GroupMean
+
+@dataclass(frozen=True)
+class OfOneModel(GroupMean):
+    name = "of-one-model"
+    model: str = ""
+
+    def for_model(self, name):
+        return replace(self, model=name)
+
+    def values(self, group, positions):
+        assert self.model, "the model was not named"
+        return super().values(group, positions)
+
+ESTIMATORS = [OfOneModel()]
+"""
+
+
+def test_a_run_names_the_model_to_the_estimator_that_damps(random_model, tmp_path, monkeypatch):
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    monkeypatch.setenv("HISTA_REPRO_PLUGINS", str(tmp_path))
+    config = TrainConfig(
+        **{"model": str(random_model), "problems": "arithmetic-steps", "out": str(tmp_path / "run"), "limit": 20},
+        **{"damping": "own-weight", "damping_estimator": "of-one-model", "estimator": "loo-mean", "oversampling": 1},
+        **{"prompts": 1, "group_size": 2, "micro_batch": 2, "max_tokens": 4, "steps": 1, "trl": {"use_cpu": True}},
+    )
+    assert "credit/seconds" in read_metrics(run.train(config))
 
 
 def test_a_run_with_a_control_arm(random_model, tmp_path):

@@ -29,6 +29,13 @@ def assert_same(found, expected, tolerance):
     torch.testing.assert_close(found["parameters"], expected["parameters"], atol=tolerance, rtol=0)
 
 
+@pytest.mark.parametrize("scale_rewards", ["group", "batch", "none"])
+def test_the_scale_is_the_one_that_trl_is_told(random_model, tmp_path, scale_rewards):
+    config = {"scale_rewards": scale_rewards, "max_steps": 1}
+    ours = train(build_trainer(CreditGRPOTrainer, random_model, tmp_path, config=config, estimator="group-mean", allow_biased=True))
+    assert_same(ours, train(build_trainer(GRPOTrainer, random_model, tmp_path, config=config)), 1e-6)
+
+
 @pytest.mark.parametrize("loss_type", ["grpo", "dr_grpo", "dapo", "cispo"])
 @pytest.mark.parametrize("num_iterations", [1, 2])
 def test_constant_values_are_trl(random_model, tmp_path, loss_type, num_iterations):
@@ -116,6 +123,22 @@ def test_truncated_completions_that_the_loss_leaves_out_still_have_hidden_states
         trainer.train()
         advantages.append(trainer.output["advantages"])
     torch.testing.assert_close(*advantages, atol=1e-5, rtol=0)
+
+
+def test_a_model_that_is_given_is_the_one_that_an_estimator_is_told_of(random_model, tmp_path):
+    """POISE reads the first of two layers; without a model it would read the last."""
+    trainer = build_trainer(CreditGRPOTrainer, random_model, tmp_path, estimator="poise-token")
+    assert trainer.estimator.layer == get_estimator("poise-token").for_model(str(random_model)).layer == 1
+    trainer.model.name_or_path = ""
+    named_nowhere = CreditGRPOTrainer(
+        trainer.model,
+        trainer.reward_funcs,
+        trainer.args,
+        trainer.train_dataset,
+        estimator="poise-token",
+        processing_class=trainer.processing_class,
+    )
+    assert named_nowhere.estimator.layer is None
 
 
 def test_other_layers_can_be_read(random_model, tmp_path):

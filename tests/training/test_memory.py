@@ -1,5 +1,7 @@
 """Memory against torch's own tensors, against the paper on ZeRO, and for the settings of the paper."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import DynamicCache
@@ -8,6 +10,7 @@ from hista_repro.models import load_model
 from hista_repro.models.sizes import cache_bytes_per_token, model_config
 from hista_repro.training.config import TrainConfig
 from hista_repro.training.memory import Launch, activation_bytes, memory_of, memory_table, sharded
+from hista_repro.training.presets import PRESETS
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,15 @@ def test_without_vllm_the_cache_of_all_that_is_drawn_is_counted():
     assert once.hidden == 0
     assert once.generation == cache_bytes_per_token(model_config("tiny")) * 4 * (512 + 88)
     assert (twice.generation, twice.training) == (2 * once.generation, once.training)
+
+
+def test_hidden_states_are_counted_for_the_estimator_of_the_preset(monkeypatch):
+    monkeypatch.setitem(PRESETS, "rloo", replace(PRESETS["rloo"], estimator="hista-loo"))
+    settings = {"model": "tiny", "problems": "arithmetic-steps", "out": "none", "preset": "rloo"}
+    plain, silent, named = (
+        memory_of(TrainConfig.from_dict({**settings, "estimator": name}), Launch(1), 0).hidden for name in ("none", None, "hista-loo")
+    )
+    assert (plain, silent) == (0, named) and named > 0
 
 
 def test_the_table_of_the_papers_settings():

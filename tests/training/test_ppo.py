@@ -84,6 +84,10 @@ def test_what_ppo_does_not_take(random_model, tmp_path):
         build_trainer(PPOTrainer, random_model, tmp_path, estimator="hista-loo")
     with pytest.raises(Refused, match="set in its critic"):
         build_trainer(PPOTrainer, random_model, tmp_path, gae_lambda=0.9)
+    with pytest.raises(Refused, match="set in its critic"):
+        build_trainer(PPOTrainer, random_model, tmp_path, advantage_scale="group")
+    with pytest.raises(Refused, match="sum_then_normalize"):
+        build_trainer(PPOTrainer, random_model, tmp_path, config={"multi_objective_aggregation": "normalize_then_sum"})
     with pytest.raises(Refused, match="length_adaptive must be above 0"):
         PPOCritic(length_adaptive=0.0)
     trainer = build_trainer(PPOTrainer, random_model, tmp_path, reward_funcs=lambda completions, **_: [2.0] * len(completions))

@@ -31,6 +31,11 @@ def test_liger_takes_one_advantage_per_completion(tmp_path):
     assert "use_liger_kernel=False" in refused(tmp_path, config={"use_liger_kernel": True}, estimator="hista-loo")
 
 
+def test_rewards_are_summed_before_anything_is_normalised(tmp_path):
+    config = {"multi_objective_aggregation": "normalize_then_sum"}
+    assert "sum_then_normalize" in refused(tmp_path, config=config, estimator="loo-mean")
+
+
 @pytest.mark.parametrize("cut", [{"top_p": 0.9}, {"top_k": 50}, {"min_p": 0.1}])
 def test_truncated_sampling_with_importance_correction_needs_consent(tmp_path, cut):
     assert "allow_truncated_sampling=True" in refused(tmp_path, config={**cut, "use_vllm": True}, estimator="loo-mean")

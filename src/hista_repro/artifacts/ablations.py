@@ -92,7 +92,10 @@ def readable_ablation(ablation: Ablation, table: pd.DataFrame) -> Captioned:
 
 
 def judge_settings(ablation: Ablation, name: str, other: str) -> Finding:
-    """Does the error of the published form differ between two settings in the direction that it has in the paper?"""
+    """Does the error of the published form differ between two settings in the direction that it has in the paper?
+
+    Not comparable are settings that are the same at the lengths measured, and those that differ in two things of which one is the same.
+    """
     setting, against = ablation.settings[name], ablation.settings[other]
     printed = setting.printed - against.printed
     where, paper = ablation.measurement.name, number_text(printed, signed=True)
@@ -101,6 +104,9 @@ def judge_settings(ablation: Ablation, name: str, other: str) -> Finding:
         return Finding(claim, where, paper, "–", Word.NOT_RUN)
     if setting.estimators == against.estimators:
         return Finding(claim, where, paper, "the same setting at these lengths", Word.NOT_COMPARABLE)
+    if _series_is_lost(ablation, setting, against):
+        ours = f"{setting.series} and {against.series} are one setting at these lengths"
+        return Finding(claim, where, paper, ours, Word.NOT_COMPARABLE)
     difference = ablation.difference(name, other)
     return Finding(claim, where, paper, difference.text(signed=True), judge_direction(printed, difference))
 
@@ -114,6 +120,12 @@ def judge_no_change(ablation: Ablation, name: str) -> Finding:
         return Finding(claim, where, paper, "–", Word.NOT_RUN)
     difference = ablation.difference(name, ablation.default)
     return Finding(claim, where, paper, difference.text(signed=True), judge_zero(difference, NOTABLE))
+
+
+def _series_is_lost(ablation: Ablation, setting: Setting, against: Setting) -> bool:
+    """Whether two settings differ in their series by name alone: that of `against`, with the value of `setting`, is `setting` itself."""
+    of_series = [other for other in ablation.settings.values() if other.series == against.series and other.value == setting.value]
+    return setting.series != against.series and any(other.estimators == setting.estimators for other in of_series)
 
 
 def _text(estimate: float, low: float, high: float, *, signed: bool = False) -> str:

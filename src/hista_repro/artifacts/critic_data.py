@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from hista_repro.artifacts.critics import KINDS, collapse_word, critic, readable_variance, variance_table
+from hista_repro.artifacts.critics import KINDS, collapse_of, critic, readable_variance, variance_table
 from hista_repro.artifacts.measurements import Measurement
 from hista_repro.artifacts.tables import Captioned
-from hista_repro.artifacts.verdicts import Finding, Interval, Word
+from hista_repro.artifacts.verdicts import Finding
 from hista_repro.errors import Refused
 from hista_repro.estimators.ppo_1 import FirstEpochCritic
 from hista_repro.sveb import BuildConfig
@@ -67,14 +67,9 @@ def readable_growth(measurement: Measurement, table: pd.DataFrame) -> Captioned:
 
 
 def judge_growth(measurement: Measurement, table: pd.DataFrame, row: str, kind: str) -> Finding:
-    """That a critic stays an average of its prompts with the most data; see `critics.collapse_word`."""
+    """That a critic stays an average of its prompts with the most data; see `critics.collapse_of`."""
     most = table[(table["row"] == row) & (table["kind"] == kind)].iloc[-1]
     claim = f"{KINDS[kind]} stays an average of its prompts, asked about {ROWS[row]}"
     paper = "values degenerate to the group average"
-    if pd.isna(most["within"]):
-        return Finding(claim, measurement.name, paper, "no variance within prompts", Word.NOT_COMPARABLE)
-    within, between = (Interval(*(float(most[f"{share}{end}"]) for end in ("", "_low", "_high"))) for share in ("within", "between"))
-    ours = (
-        f"explained within prompts: {within.text(signed=True)}; between: {between.text(signed=True)} ({most['rollouts']} rollouts of each)"
-    )
-    return Finding(claim, measurement.name, paper, ours, collapse_word(within, between))
+    ours, word = collapse_of(most)
+    return Finding(claim, measurement.name, paper, f"{ours} ({most['rollouts']} rollouts of each)", word)

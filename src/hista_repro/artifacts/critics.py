@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from hista_repro.artifacts.ablations import NOTABLE
 from hista_repro.artifacts.comparisons import error_difference
 from hista_repro.artifacts.equivalence import judge_zero
 from hista_repro.artifacts.kept_tables import kept_scores
@@ -54,6 +55,7 @@ def variance_table(measurement: Measurement, estimators: Sequence[str]) -> pd.Da
     """How much of the variance of the true values estimators explain: of all states, between prompts, and within them, with intervals.
 
     Shares as `sveb.statistics` corrects them for the noise of the references. `between` is that of the means over each prompt's states.
+    A share is NaN where the references show no more variance than their noise has.
     """
     baseline = ["loo-mean"] if "loo-mean" not in estimators else []
     scores = measurement.scores[measurement.scores["estimator"].isin([*estimators, *baseline])]
@@ -63,7 +65,7 @@ def variance_table(measurement: Measurement, estimators: Sequence[str]) -> pd.Da
     for estimator in estimators:
         row = {f"{short}{end}": summary.loc[estimator, f"{name}{end}"] for name, short in names.items() for end in ("", "_low", "_high")}
         between = _between(scores[scores["estimator"] == estimator])
-        row |= {"between": between.estimate, "between_low": between.low, "between_high": between.high}
+        row |= dict(zip(("between", "between_low", "between_high"), between, strict=True))
         rows.append({"estimator": estimator, **row})
     return pd.DataFrame(rows)
 
@@ -77,24 +79,64 @@ def readable_variance(measurement: Measurement, table: pd.DataFrame) -> Captione
     return Captioned(shown, f"{measurement.name}: share of the variance of the true values that is explained; a constant explains 0.")
 
 
-def judge_errors_of(measurement: Measurement, label: str, other: str, printed: float) -> Finding:
-    """Does the error differ between two labels in the direction of the paper's difference `printed`?"""
+def share_texts(row: pd.Series, key: str) -> dict[str, str]:
+    """What a page's text shows of a row of a `variance_table`: `between_<key>` and `within_<key>`, with two decimals, – where unknown."""
+    return {f"{name}_{key}": "–" if np.isnan(row[name]) else number_text(row[name], digits=2) for name in ("between", "within")}
+
+
+def judge_errors_of(measurement: Measurement, label: str, other: str, printed: float, variances: pd.DataFrame) -> Finding:
+    """Does the error differ between two labels in the direction of the paper's difference `printed`?
+
+    `variances`, a `variance_table`, tells which critics have learnt nothing; see `of_learnt`.
+    """
     claim = f"{label} has a {'smaller' if printed < 0 else 'larger'} error than {other}"
     difference = error_difference(measurement, label, other)
     word = judge_direction(printed, difference)
-    return Finding(claim, measurement.name, number_text(printed, signed=True), difference.text(signed=True), word)
+    finding = Finding(claim, measurement.name, number_text(printed, signed=True), difference.text(signed=True), word)
+    return of_learnt(finding, variances, (label, other))
+
+
+def judge_no_advantage(measurement: Measurement, label: str, other: str, printed: float, variances: pd.DataFrame) -> Finding:
+    """Section 4.2: PPO-1 "offers no measurable advantage"; taken here as: the interval of the difference lies within `NOTABLE` of 0.
+
+    `printed` is the paper's difference, and `variances` as in `judge_errors_of`.
+    """
+    claim = f"the error of {label} differs from that of {other} by less than {NOTABLE}"
+    difference = error_difference(measurement, label, other)
+    word = judge_zero(difference, NOTABLE)
+    finding = Finding(claim, measurement.name, number_text(printed, signed=True), difference.text(signed=True), word)
+    return of_learnt(finding, variances, (label, other))
+
+
+def of_learnt(finding: Finding, variances: pd.DataFrame, labels: Sequence[str]) -> Finding:
+    """The finding about the errors of `labels`, undecided where one is a critic that is not seen to explain how prompts differ.
+
+    Such a critic has learnt nothing, and its error tells of the training, not of critics. `variances` is a `variance_table` that has
+    every critic of `labels`; other estimators decide as they are.
+    """
+    table = variances.set_index("estimator")
+    for label in labels:
+        if label.startswith(tuple(_ROWS)) and not table.loc[label, "between_low"] > 0:
+            ours = f"{finding.ours}; {label} is not seen to explain how prompts differ"
+            return replace(finding, ours=ours, word=Word.UNDECIDED if finding.word is not Word.NOT_RUN else finding.word)
+    return finding
 
 
 def judge_collapse(measurement: Measurement, table: pd.DataFrame, estimator: str) -> Finding:
     """Section 4.2: a critic's values degenerate to the group mean."""
-    values = table.set_index("estimator").loc[estimator, ["within", "within_low", "within_high"]].astype(float)
-    between = Interval(*table.set_index("estimator").loc[estimator, ["between", "between_low", "between_high"]].astype(float))
     claim, paper = f"{estimator} collapses: its values are the same for all states of a prompt", "seen in the figures"
-    if values.isna().any():
-        return Finding(claim, measurement.name, paper, "no variance within prompts", Word.NOT_COMPARABLE)
-    share = Interval(*values)
-    ours = f"explained variance within prompts: {share.text(signed=True)}; between: {between.text(signed=True)}"
-    return Finding(claim, measurement.name, paper, ours, collapse_word(share, between))
+    return Finding(claim, measurement.name, paper, *collapse_of(table.set_index("estimator").loc[estimator]))
+
+
+def collapse_of(row: pd.Series) -> tuple[str, Word]:
+    """What a row of a `variance_table` says of a collapse, and the word (`collapse_word`); not comparable where a share is unknown."""
+    within, between = (row[[name, f"{name}_low", f"{name}_high"]].to_numpy(float) for name in ("within", "between"))
+    for words, share in (("within", within), ("between", between)):
+        if np.isnan(share).any():
+            return f"no variance {words} prompts", Word.NOT_COMPARABLE
+    within, between = Interval(*within), Interval(*between)
+    ours = f"explained variance within prompts: {within.text(signed=True)}; between: {between.text(signed=True)}"
+    return ours, collapse_word(within, between)
 
 
 def collapse_word(within: Interval, between: Interval) -> Word:
@@ -121,8 +163,8 @@ def judge_spread(measurement: Measurement, estimator: str, other: str) -> Findin
     return Finding(claim, measurement.name, "seen in the figures", ours, judge_direction(+1, difference))
 
 
-def _between(scores: pd.DataFrame) -> Interval:
-    """Explained variance of the means over each prompt's states."""
+def _between(scores: pd.DataFrame) -> tuple[float, float, float]:
+    """Explained variance of the means over each prompt's states, with its interval; NaN where these means show no variance."""
     noise = scores["reference"] * (1 - scores["reference"]) / (scores["n"] - 1)
     errors = scores["estimate"] - scores["reference"]
     prompts = scores.assign(error=errors, noise=noise, size=1).groupby("problem_id")[["error", "reference", "noise", "size"]].sum()
@@ -135,7 +177,7 @@ def _between(scores: pd.DataFrame) -> Interval:
     variance_R = spread_R * count / (count - 1) - mean_noise_R
     draws = np.where(variance_R > 0, 1 - mse_R / np.where(variance_R > 0, variance_R, 1), np.nan)
     low, high = percentile_interval(draws[None, 1:], 0.95, count)
-    return Interval(float(draws[0]), float(low[0]), float(high[0]))
+    return float(draws[0]), float(low[0]), float(high[0])
 
 
 def _resamples(prompts: int) -> np.ndarray:

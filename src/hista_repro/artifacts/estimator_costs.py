@@ -15,7 +15,7 @@ import torch
 
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.training_arms import over_seeds
-from hista_repro.artifacts.verdicts import Finding, Interval, Word
+from hista_repro.artifacts.verdicts import Finding, Interval, Word, number_text
 from hista_repro.errors import Refused
 from hista_repro.estimators import get_estimator
 from hista_repro.estimators.nodes import spacing_for
@@ -132,11 +132,18 @@ def growth(costs: pd.DataFrame, estimator: str, axis: str) -> Interval:
 
 
 def ratio(costs: pd.DataFrame, estimator: str, other: str) -> Interval:
-    """The seconds of one estimator over those of another at the largest group that both were timed on, with an interval over repeats."""
-    sizes = costs[["rollouts", "tokens", "depth"]]
-    largest = costs[sizes.prod(axis=1) == sizes.prod(axis=1).max()]
+    """The seconds of one estimator over those of another at the largest group that was timed, with an interval over repeats."""
+    largest = costs[(costs[list(AXES)] == _largest(costs)).all(axis=1)]
     wide = largest.drop_duplicates(["estimator", "repeat"]).pivot(index="repeat", columns="estimator", values="seconds")
     return over_seeds(wide[estimator] / wide[other])
+
+
+def ratio_range(costs: pd.DataFrame, estimator: str, other: str) -> str:
+    """The least and the largest ratio of the seconds of one estimator to those of another over all sizes that were timed, medians of the
+    repeats: `0.021 to 0.640`."""
+    seconds = costs.groupby([*AXES, "estimator"])["seconds"].median().unstack()
+    ratios = seconds[estimator] / seconds[other]
+    return f"{number_text(ratios.min())} to {number_text(ratios.max())}"
 
 
 def readable_costs(costs: pd.DataFrame) -> Captioned:
@@ -160,33 +167,49 @@ def readable_sizes(sizes: Mapping[str, Sequence[GroupSize]]) -> Captioned:
 
 
 def judge_quadratic(costs: pd.DataFrame, estimator: str) -> Finding:
-    """That an estimator grows at most with the square of the length, as the number of pairs of nodes does."""
+    """That an estimator grows at most with the square of the length, as the number of pairs of nodes does.
+
+    The paper bounds space by it (section 5.2) and prints no bound of time, which is what is measured.
+    """
     power = growth(costs, estimator, "tokens")
     word = Word.AGREES if power.high <= 2 else Word.DISAGREES if power.low > 2 else Word.UNDECIDED
     claim = f"{estimator} grows at most with the square of the number of nodes"
-    return Finding(claim, _setting(costs), "space O(⌊T/δ⌋²)", f"seconds grow with T to the power {power.text()}", word)
+    paper = "O(⌊T/d⌋²), of space"
+    return Finding(claim, _setting(costs), paper, f"time is measured: seconds grow with T to the power {power.text()}", word)
 
 
 def judge_heavy(costs: pd.DataFrame, estimator: str) -> Finding:
-    """That distances are the only heavy part (Appendix F): the products they are made of take more than half of the time."""
+    """That distances are the only heavy part (Appendix F): the products they are made of take more than half of the time of the largest
+    group."""
     share = ratio(costs, PRODUCTS, estimator)
     word = Word.AGREES if share.low > 0.5 else Word.DISAGREES if share.high < 0.5 else Word.UNDECIDED
     claim = f"distances are the only heavy part of {estimator}"
-    return Finding(claim, _setting(costs), "stage 3 is the only heavy computation", f"products over the whole: {share.text()}", word)
+    ours = f"products over the whole, at the largest group timed: {share.text()}"
+    return Finding(claim, _setting_of_largest(costs), "stage 3 is the only heavy computation", ours, word)
 
 
 def judge_cheaper(costs: pd.DataFrame, estimator: str, other: str) -> Finding:
-    """That an estimator costs next to nothing (section 5.1, of Numca): less than a tenth of another."""
+    """That an estimator costs next to nothing (section 5.1, of Numca): less than a tenth of another at the largest group."""
     part = ratio(costs, estimator, other)
     word = Word.AGREES if part.high < 0.1 else Word.DISAGREES if part.low > 0.1 else Word.UNDECIDED
-    return Finding(
-        f"{estimator} costs next to nothing", _setting(costs), "negligible", f"seconds over those of {other}: {part.text()}", word
-    )
+    ours = f"seconds over those of {other}, at the largest group timed: {part.text()}"
+    return Finding(f"{estimator} costs next to nothing", _setting_of_largest(costs), "negligible", ours, word)
+
+
+def _largest(costs: pd.DataFrame) -> pd.Series:
+    """The size with the most numbers in its hidden states, the first of several."""
+    sizes = costs[list(AXES)].reset_index(drop=True)
+    return sizes.loc[sizes.prod(axis=1).idxmax()]
 
 
 def _setting(costs: pd.DataFrame) -> str:
     spans = [f"{letter} {costs[name].min()}–{costs[name].max()}" for name, letter in zip(AXES, "GTD", strict=True)]
     return f"random groups, {', '.join(spans)}"
+
+
+def _setting_of_largest(costs: pd.DataFrame) -> str:
+    largest = _largest(costs)
+    return f"a random group, {', '.join(f'{letter} {largest[name]}' for name, letter in zip(AXES, 'GTD', strict=True))}"
 
 
 @contextmanager

@@ -116,18 +116,23 @@ def readable_help(measurement: Measurement, tables: dict[str, pd.DataFrame]) -> 
 
 
 def judge_leakage(measurement: Measurement, method: str) -> list[Finding]:
-    """Is the method's gain a gain from what it reads? It is held against controls that read less, and without the own reward."""
+    """Is the method's gain a gain from what it reads? It is held against controls that read less, and without the own reward.
+
+    Errors are mean absolute ones; with the ramp the method is compared in corrected squared error, too, in which states count the more the
+    farther off an estimate is.
+    """
     pairs = {
         f"{method} has a smaller error than the group mean": (method, "group-mean"),
         f"{method} still has one without the own reward": (f"{method}-loo", "loo-mean"),
         f"{method} has a smaller error than the own outcome at the same weight": (method, control_name(method)),
         f"{method} has a smaller error than the ramp": (method, "ramp"),
+        f"{method} has a smaller corrected squared error than the ramp": (method, "ramp"),
     }
     if method == "hista":
         pairs["hista has a smaller error than with shuffled hidden states"] = (method, "hista-permuted")
     findings = []
     for claim, (estimator, against) in pairs.items():
-        difference = error_difference(measurement, estimator, against)
+        difference = error_difference(measurement, estimator, against, "mse" if "squared" in claim else "mae")
         paper = "Table 4" if against == "group-mean" else "implied"
         ours = f"{estimator} − {against}: {difference.text(signed=True)}"
         findings.append(Finding(claim, measurement.name, paper, ours, judge_direction(-1, difference)))

@@ -2,27 +2,35 @@
 
 The rank correlation is Spearman's, over arms. Its interval resamples the problems behind the errors and the seeds behind the accuracies,
 for all arms alike, and holds for these arms: arms themselves are not resampled.
+
+An estimator's error depends on how many rollouts it sees and on its settings, so the benchmark has groups of the size that the arms train
+with, and estimators are scored with the settings and spacings of the arms.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from hista_repro.artifacts.measurements import REPEATS, Measurement
+from hista_repro.artifacts.kept_tables import kept_scores
+from hista_repro.artifacts.measurements import REPEATS, Measurement, measure
 from hista_repro.artifacts.tables import Captioned
-from hista_repro.artifacts.training_arms import Arm, outcomes, setting_of
+from hista_repro.artifacts.training_arms import Arm, accuracy_over_seeds, outcomes, setting_of
 from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction
 from hista_repro.errors import Refused
-from hista_repro.estimators import get_estimator
+from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.seeding import derive_seed
+from hista_repro.sveb import Benchmark, BuildConfig, record
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
 from hista_repro.sveb.statistics import squared_errors
 
 _THE_SAME_BUT_FOR = ("estimator", "allow_biased", "seed", "out")
+_AS_THE_ARMS = ("group_size", "max_tokens", "temperature")
+"""Settings of rollouts that a build and the arms must share."""
 OUTCOMES = {"average": "trained on: all updates", "after": "held out: after"}
 """Columns of `training_arms.outcomes` that are foretold."""
 
@@ -33,6 +41,13 @@ def estimator_of(arm: Arm) -> str:
     return "group-mean" if name == "none" else name
 
 
+def trained_estimator(arm: Arm) -> Estimator:
+    """The estimator of `estimator_of`, with the settings and the spacing that the runs of the arm give it."""
+    config = arm.config
+    adapted = get_estimator(estimator_of(arm)).for_length(config["max_tokens"]).for_model(config["model"])
+    return adapted if config["estimator"] == "none" else replace(adapted, **config["estimator_settings"])
+
+
 def check_arms(arms: Sequence[Arm]) -> None:
     """Raise `Refused` for fewer than three arms, and for arms that differ in more than the estimator."""
     if len(arms) < 3:
@@ -41,6 +56,31 @@ def check_arms(arms: Sequence[Arm]) -> None:
         other = next((arm for arm in arms if arm.config[name] != value), None)
         if other and name not in _THE_SAME_BUT_FOR:
             raise Refused(f"{arms[0].name} and {other.name} differ in {name}; arms that are compared differ in their estimator alone")
+
+
+def check_build(build: Mapping[str, Any], arm: Arm) -> None:
+    """Raise `Refused` for a build, given by the fields of `sveb.BuildConfig`, whose rollouts are other than those that `arm` trains on:
+    in model, size of groups, longest answer or temperature."""
+    scored, trained = (Path(config["model"]).name for config in (build, arm.config))
+    if scored != trained:
+        raise Refused(f"build: the benchmark is of {scored}, and training starts from {trained}; they must be the same")
+    for name in _AS_THE_ARMS:
+        if build[name] != arm.config[name]:
+            raise Refused(f"build: its {name} is {build[name]}, and that of the arms is {arm.config[name]}; they must be the same")
+
+
+def measure_arms(build: Mapping[str, Any], arms: Sequence[Arm]) -> Measurement:
+    """Score the estimators of the arms, as these train with them, on a build, which is made where it does not exist yet.
+
+    Raises `Refused` as `check_arms`, `check_build` and `measure` do, and for a build of several domains.
+    """
+    check_arms(arms)
+    check_build(BuildConfig.from_dict(build).to_dict(), arms[0])
+    measurements = measure([build], ["group-mean"])
+    if len(measurements) > 1:
+        raise Refused(f"build: its problems are of {len(measurements)} domains; choose one with its setting domain")
+    estimators = {estimator_of(arm): trained_estimator(arm) for arm in arms}
+    return replace(measurements[0], scores=kept_scores(Benchmark(record(build)), estimators, adapt=False))
 
 
 @dataclass(frozen=True)
@@ -60,14 +100,20 @@ class Prediction:
     seeds: int
 
     def correlation(self, outcome: str) -> Interval:
-        """Spearman's rank correlation of error and accuracy over arms; where errors foretell accuracy it is negative."""
+        """Spearman's rank correlation of error and accuracy over arms; where errors foretell accuracy it is negative.
+
+        Its interval ends at -1 and 1, since a correlation does.
+        """
         draws = rank_correlation(self.mse_draws, self.accuracy_draws[outcome])
         low, high = percentile_interval(draws, 0.95, self.seeds)
         estimate = rank_correlation(self.mse[None], self.accuracies[outcome][None])
-        return Interval(float(estimate[0]), float(low), float(high))
+        return Interval(float(estimate[0]), max(float(low), -1.0), min(float(high), 1.0))
 
     def table(self) -> pd.DataFrame:
-        """One row per arm: arm, estimator, information, and `mse` and each outcome with its 95% interval (`_low`, `_high`)."""
+        """One row per arm: arm, estimator, information, and `mse` and each outcome with its 95% interval (`_low`, `_high`).
+
+        Accuracies and their intervals are those of other pages about training (`training_arms.accuracy_over_seeds`).
+        """
         rows = pd.DataFrame(
             {
                 "arm": [arm.name for arm in self.arms],
@@ -75,23 +121,22 @@ class Prediction:
                 "information": [str(get_estimator(estimator_of(arm)).information) for arm in self.arms],
             }
         )
-        measured = {"mse": (self.mse, self.mse_draws, self.problems)}
-        measured |= {name: (self.accuracies[name], self.accuracy_draws[name], self.seeds) for name in self.accuracies}
-        for name, (estimate, draws, clusters) in measured.items():
-            low, high = percentile_interval(draws.T, 0.95, clusters)
-            rows[name], rows[f"{name}_low"], rows[f"{name}_high"] = estimate, low, high
+        rows["mse"] = self.mse
+        rows["mse_low"], rows["mse_high"] = percentile_interval(self.mse_draws.T, 0.95, self.problems)
+        for name in self.accuracies:
+            intervals = [accuracy_over_seeds(outcomes(arm)[name]) for arm in self.arms]
+            for end in ("estimate", "low", "high"):
+                rows[name if end == "estimate" else f"{name}_{end}"] = [getattr(interval, end) for interval in intervals]
         return rows.sort_values("mse", ignore_index=True)
 
 
 def predict(measurement: Measurement, arms: Sequence[Arm]) -> Prediction:
     """Hold the errors of the arms' estimators, scored in `measurement`, against the accuracies of their runs.
 
-    Raises `Refused` as `check_arms` does, and for a benchmark of another model than the one that training starts from.
+    Raises `Refused` as `check_arms` and `check_build` do.
     """
     check_arms(arms)
-    scored, trained = (Path(config["model"]).name for config in (measurement.config, arms[0].config))
-    if scored != trained:
-        raise Refused(f"build: the benchmark is of {scored}, and training starts from {trained}; they must be the same")
+    check_build(measurement.config, arms[0])
     sums, states = _by_problem(measurement, [estimator_of(arm) for arm in arms])
     rng = np.random.default_rng(derive_seed(0, "prediction"))
     problems = resampled_prompts(len(states), REPEATS, rng)

@@ -12,7 +12,7 @@ TRANSFORMED: dict[str, tuple[Kind, ...]] = {
     "rollout-kernel-loo": ("standardised", "whitened"),
 }
 """Families that read hidden states -> what else than the hidden states as they are is compared. Distances do not see a centre."""
-FAMILIES = (*TRANSFORMED, "numca-loo")
+FAMILIES = (*TRANSFORMED, "numca-loo", "prefix-tree-loo")
 """The estimators whose settings are searched."""
 _SEARCHED = ("centred", "whitened")
 """The transformations that are candidates; what standardising does is confirmed for the settings as they come."""
@@ -36,7 +36,8 @@ def candidates(length: int, depth: int) -> dict[tuple[str, str], Estimator]:
             changed = replace(base["last-token-knn-loo"], layer=layer, spacing=tokens)
             plain["last-token-knn-loo", f"k = 66, {name} layer, {_nodes(tokens)}"] = changed
     for kappa in (0.0, 0.5, 1.0, 2.0, 4.0):
-        plain["numca-loo", f"κ = {kappa:g}"] = replace(base["numca-loo"], kappa=kappa)
+        for family in ("numca-loo", "prefix-tree-loo"):
+            plain[family, f"κ = {kappa:g}"] = replace(base[family], kappa=kappa)
     transformed = {
         (family, f"{settings}, {kind}"): Transformed(estimator, kind)
         for (family, settings), estimator in plain.items()

@@ -37,12 +37,13 @@ def _draw_alike(axis: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     for colour, marker, (pairs, table) in zip(_COLOURS, "os", tables.items(), strict=True):
         means = table.groupby("bin")[["alike", "distance"]].mean()
         axis.plot(means.index + 1, means["alike"], f"{marker}-", color=colour, markersize=4, label=PAIRS[pairs])
-        proportional = means["alike"].iloc[0] * means["distance"].iloc[0] / means["distance"]
+        # through the farthest tenth: the nearest may be at distance zero, where 1 / MinDistance is infinite
+        proportional = means["alike"].iloc[-1] * means["distance"].iloc[-1] / means["distance"].where(means["distance"] > 0)
         label = "in proportion to 1 / MinDistance" if pairs == "any" else None
         axis.plot(means.index + 1, proportional, ":", color=colour, linewidth=1.2, label=label)
     axis.set(xlabel="tenth of the pairs of a prompt, nearest first", ylabel="share that end alike", ylim=(0, 1.35), xticks=range(1, 11))
     axis.set_yticks([0, 0.5, 1])
-    axis.legend(frameon=False, loc="upper right")
+    axis.legend(frameon=False, loc="lower left")
     sns.despine(ax=axis)
 
 

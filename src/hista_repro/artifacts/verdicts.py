@@ -76,7 +76,7 @@ class Verdict:
         )
 
     def _repr_html_(self) -> str:
-        heads = "".join(f'<th scope="col">{name}</th>' for name in ("What the paper says", "Verdict", "Paper", "Here", "Measured on"))
+        heads = "".join(f'<th scope="col">{name}</th>' for name in ("Claim", "Verdict", "Paper", "Here", "Measured on"))
         rows = "".join(
             f"<tr><td>{escape(f.claim)}</td><td>{_badge(f.word)}</td><td>{escape(f.paper)}</td><td>{escape(f.ours)}</td>"
             f"<td>{escape(f.setting)}</td></tr>"

@@ -16,24 +16,30 @@ class EvaluationConfig:
     """Everything that decides what an evaluation holds. What is None here, each benchmark has its own value for."""
 
     model: str
+    """A bundled name (`tiny`, `smollm2-135m`), a local folder or a hub id."""
     benchmarks: list[str]
-    """Names of `benchmarks.yaml`."""
+    """Names of benchmarks, which `hista-repro evaluate --list` shows."""
     data: str | None = None
-    """A folder with the questions as .jsonl files; None: the hub. Not part of what an evaluation is, which the questions themselves are."""
+    """A folder with the questions as .jsonl files; without it they come from the hub. Not part of what an evaluation is, which the
+    questions themselves are."""
     limit: int | None = None
     """At most so many questions of each benchmark, the first ones."""
     samples: int | None = None
-    """Answers to each question."""
+    """Answers to each question; without it as many as the benchmark asks for."""
     temperature: float | None = None
+    """Of sampling; 0 takes the likeliest token; without it the benchmark's."""
     max_tokens: int | None = None
-    """Length limit of an answer; one that reaches it is graded by what it holds, and counted as truncated."""
+    """Length limit of an answer; one that reaches it is graded by what it holds, and counted as truncated. Without it the benchmark's."""
     verifier: str | None = None
     """A model that judges answers which no rule finds right; see `hista_repro.problems.model_verifier`."""
     engine: str = "transformers"
+    """What samples."""
     dtype: str = "float32"
+    """In which the model computes."""
     batch_tokens: int = 1 << 15
     """Rows times columns of one batch of requests. vLLM wants a hundred times as many, since it makes batches of its own."""
     seed: int = 0
+    """From which all random numbers follow."""
 
     def __post_init__(self) -> None:
         for name in ("limit", "samples", "max_tokens", "batch_tokens"):

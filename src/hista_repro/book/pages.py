@@ -14,13 +14,15 @@ _PARTS_OF_KEY = {
     "source": "the code",
     "inputs": "the input files",
 }
+_NAMES = ("Hista", "Numca")
+"""Names that titles begin with and that have no second capital, as DAPO has."""
 
 
 def result_entry(artifact: Artifact, run: ShownRun | None) -> dict[str, Any]:
     """What prose may use of an artifact (`sphinxext.results`).
 
-    `shown`, the numbers that its page shows, name -> text, or None without a run; `word`, its verdict; `size`, profile and date; and in
-    Markdown `source`, where it comes from, and `findings`.
+    `shown`, the numbers that its page shows, name -> text, or None without a run; `word`, its verdict; `size`, profile and date of what
+    tested a claim, and else nothing; and in Markdown `source`, where it comes from, and `findings`.
     """
     if run is None:
         sentence = f"{page_link(artifact)} was not run here: `{command_for(artifact)}`."
@@ -32,7 +34,7 @@ def result_entry(artifact: Artifact, run: ShownRun | None) -> dict[str, Any]:
     return {
         "shown": run.result["shown"],
         "word": run.result["verdict"]["word"],
-        "size": size,
+        "size": "" if run.result["verdict"]["word"] == Word.NOT_RUN else size,
         "source": source,
         "findings": f"{verdict}\n\n{table}",
     }
@@ -104,7 +106,7 @@ def findings_table(found: Sequence[Mapping[str, str]]) -> str:
         mine = [finding for finding in found if finding["claim"] == claim]
         word = combine(Word(finding["word"]) for finding in mine)
         rows.append((claim, mine[0]["paper"], *(here.get((claim, setting), "–") for setting in settings), word))
-    return markdown_table(("The paper says", "Paper", *settings, "Verdict"), rows)
+    return markdown_table(("Claim", "Paper", *settings, "Verdict"), rows)
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -113,8 +115,10 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def heading(artifact: Artifact) -> str:
-    """Label and title, as a page is headed."""
-    return f"{artifact.label}: {artifact.title[0].lower()}{artifact.title[1:]}"
+    """Label and title, as a page is headed: the title begins with a small letter, unless it begins with a name."""
+    first = artifact.title.split()[0]
+    is_name = first in _NAMES or any(letter.isupper() for letter in first[1:])
+    return f"{artifact.label}: {artifact.title if is_name else f'{artifact.title[0].lower()}{artifact.title[1:]}'}"
 
 
 def page_link(artifact: Artifact) -> str:

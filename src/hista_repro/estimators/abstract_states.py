@@ -50,13 +50,20 @@ class VisitTable:
 
         `without` leaves one rollout out of them.
         """
-        count, total = self._counts.get(state, 0), self._sums.get(state, Fraction())
-        if without is not None and state in self._visited[without]:
-            count, total = count - 1, total - self._rewards[without]
+        count, total = self.count(state, without=without), self._sums.get(state, Fraction())
         if count == 0:
             return backoff
+        if self._left_out(state, without):
+            total -= self._rewards[without]
         mean = float(total / count)
         return mean + (backoff - mean) * kappa / (count + kappa) if kappa else mean
+
+    def count(self, state: int, *, without: int | None = None) -> int:
+        """How many rollouts pass through `state`; `without` leaves one out of them."""
+        return self._counts.get(state, 0) - self._left_out(state, without)
+
+    def _left_out(self, state: int, without: int | None) -> bool:
+        return without is not None and state in self._visited[without]
 
 
 def exact_rewards(completions: Sequence[str], rewards_G: Iterable[float]) -> list[Fraction]:

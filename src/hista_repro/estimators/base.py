@@ -17,7 +17,7 @@ class Information(StrEnum):
     """What an estimator may look at. Rows of a table are comparable only inside one set."""
 
     PREFIX = "prefix"
-    """The state only, with parameters fitted on other prompts."""
+    """The state only, with parameters fitted on other answers: to other prompts, or, of `ppo-n`, to the same ones."""
     SIBLINGS = "siblings"
     """The state, and the other G-1 rollouts with their rewards."""
     OWN_RETURN = "own-return"
@@ -27,7 +27,11 @@ class Information(StrEnum):
 
     @property
     def unbiased(self) -> bool:
-        """Whether a baseline from this set leaves the policy gradient unbiased."""
+        """Whether a baseline from this set leaves the policy gradient unbiased.
+
+        That is, of rollouts that are all trained on. Where the own reward decides with the others whether a group is kept, as in dynamic
+        sampling, values that differ from state to state bias the gradient whatever their set; see `training.dynamic_sampling`.
+        """
         return self is not Information.OWN_RETURN
 
 

@@ -109,6 +109,8 @@ def _nearest_nodes(
     rows: Sequence[Tensor], queries: Ends, nodes: Ends, rewards_G: Tensor, neighbours_Q: Tensor, reduction: Reduction
 ) -> list[Tensor]:
     """The released k-nearest-neighbour values of each rollout's queries, given by their lengths in rows like the nodes."""
+    if not any(queries):
+        return [rewards_G.new_zeros(0) for _ in queries]
     distances_Q_M = pool_distances(rows, queries, nodes, reduction=reduction).clamp_min(LEAST_DISTANCE)
     query, node = Prefixes.of(queries, distances_Q_M.device), Prefixes.of(nodes, distances_Q_M.device)
     own_future_Q_M = (query.owner_S[:, None] == node.owner_S) & (query.rows_S[:, None] < node.rows_S)

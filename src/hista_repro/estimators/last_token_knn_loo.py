@@ -49,13 +49,20 @@ class LastTokenNeighbours(Estimator):
         check_siblings(group.size)
         rows = smoothed_rows(group, self.layer, self.alpha, interval=1)
         nodes = node_ends([len(rows_T_D) for rows_T_D in rows], self.spacing)
-        states_Q_D, nodes_M_D = _last_rows(rows, positions), _last_rows(rows, nodes)
-        with full_precision(states_Q_D.device):
-            frame = Frame.of(rows)
-            states, candidates = (Rows.of(frame.normalise(last), frame) for last in (states_Q_D, nodes_M_D))
-            distances_Q_M = frame.distance(squared_distances(states, candidates))
+        distances_Q_M = _distances(rows, positions, nodes)
         rewards_M = group.rewards_G[Prefixes.of(nodes, group.rewards_G.device).owner_S]
         return query_values(distances_Q_M, positions, nodes, group.rewards_G, rewards_M, neighbours=self.neighbours, leave_own_out=True)
+
+
+def _distances(rows: Sequence[Tensor], states: Positions, nodes: Positions) -> Tensor:
+    """(Q, M): from the last row of every state to that of every node."""
+    states_Q_D, nodes_M_D = _last_rows(rows, states), _last_rows(rows, nodes)
+    if not len(nodes_M_D):  # perhaps no rows at all, and those of none have no frame
+        return states_Q_D.new_zeros(len(states_Q_D), 0)
+    with full_precision(states_Q_D.device):
+        frame = Frame.of(rows)
+        states_Q, nodes_M = (Rows.of(frame.normalise(last), frame) for last in (states_Q_D, nodes_M_D))
+        return frame.distance(squared_distances(states_Q, nodes_M))
 
 
 def _last_rows(rows: Sequence[Tensor], ends: Positions) -> Tensor:

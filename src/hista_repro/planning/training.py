@@ -27,7 +27,7 @@ def cost_of_training(config: TrainConfig, assumed: Assumptions | None = None) ->
     shape, longest = shape_of(config.model), config.max_tokens
     generations = ceil(config.steps / (config.updates_per_generation * config.iterations))
     kept = generations * config.completions
-    drawn = kept * (config.oversampling or PRESETS[config.preset].oversampling)
+    drawn = kept * config.chosen_oversampling
     validated = config.validation_problems * (1 + config.steps // config.validate_every)
     continuations = kept * _continuations_of_each(config)
     written = (drawn + validated) * longest + continuations * longest // 2
@@ -46,11 +46,10 @@ def cost_of_training(config: TrainConfig, assumed: Assumptions | None = None) ->
 
 def _continuations_of_each(config: TrainConfig) -> int:
     """Fresh continuations that the estimator asks for of one completion: some of each of its nodes."""
-    name = config.estimator or PRESETS[config.preset].estimator
-    if name in (None, "none"):
+    if config.chosen_estimator is None:
         return 0
     spacing = config.node_spacing or prod(spacing_for(config.max_tokens))
-    return get_estimator(name, **config.estimator_settings).draws * ceil(config.max_tokens / spacing)
+    return get_estimator(config.chosen_estimator, **config.estimator_settings).draws * ceil(config.max_tokens / spacing)
 
 
 def _critic_passes(config: TrainConfig) -> int:

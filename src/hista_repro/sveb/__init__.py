@@ -9,11 +9,12 @@ from hista_repro.files import sha256_of
 from hista_repro.models import resolve_model
 from hista_repro.shared_records import shared_record
 from hista_repro.source_files import code_digest
+from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.build import build
 from hista_repro.sveb.config import BuildConfig
-from hista_repro.sveb.score import score
+from hista_repro.sveb.score import evaluate, score
 
-__all__ = ["BuildConfig", "build", "record", "score"]
+__all__ = ["Benchmark", "BuildConfig", "build", "evaluate", "record", "score"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MAKERS = (

@@ -14,7 +14,9 @@ class BuildConfig:
     """Everything that decides what a build holds; the paper's values (sections 4.1 and 6.1) where it gives them."""
 
     model: str
+    """A bundled name (`tiny`, `smollm2-135m`), a local folder or a hub id."""
     problems: str
+    """A built-in source, a .jsonl file or a folder of such files, or the hub id of a data set that the project knows."""
     domain: str | None = None
     """Only problems of this domain."""
     limit: int | None = None
@@ -36,7 +38,9 @@ class BuildConfig:
     screen: int = 20
     """Rollouts per candidate from which its accuracy is measured (Appendix H), apart from the group."""
     min_accuracy: float = 0.1
+    """Least accuracy of a kept problem."""
     max_accuracy: float = 0.8
+    """Largest accuracy of a kept problem."""
     min_new_numbers: int = 0
     """Distinct numbers that the median rollout of a kept problem holds and the question does not; for SVEB-Number "exceeds four"
     (section 6.1), so 5. The paper does not say how rollouts are combined."""
@@ -44,17 +48,21 @@ class BuildConfig:
     """A model that judges answers which no rule finds right, such as TIGER-Lab/general-verifier, served where `HISTA_REPRO_VERIFIER_URL`
     says; see `hista_repro.problems.model_verifier`."""
     temperature: float = 0.7
+    """Of all that is sampled; above 0."""
     max_tokens: int = 4096
     """Length limit of a whole completion; a continuation may use what its state has left of it. A completion that reaches the limit is
     graded like any other, by what it holds: right if the answer is there already, and else "unparsed", worth 0."""
     engine: str = "transformers"
+    """What samples; hidden states are read by transformers whatever samples."""
     dtype: str = "float32"
+    """In which the model computes."""
     batch_tokens: int = 1 << 16
     """Rows times columns of one sampling batch. Which requests share a batch decides which random numbers they get."""
     keep_hidden: bool = False
     """Whether the hidden states of the last layer are kept with the rollouts, so that scoring need not read these again; how much room
     that may take is checked before the build starts. See `hista_repro.sveb.hidden_store`."""
     seed: int = 0
+    """From which all random numbers follow."""
 
     def __post_init__(self) -> None:
         minimum = {

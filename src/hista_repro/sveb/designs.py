@@ -32,7 +32,8 @@ def pool_scores(folder: Path, forms: Mapping[str, str] = LEAVE_ONE_OUT) -> pd.Da
 def selection_bias(benchmark: Benchmark, repeats: int = 2000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
     """By domain: `bias`, the mean over states of own outcome minus reference, with `low` and `high` at `level` over resamples of prompts.
 
-    It is zero, up to chance, where the choice of states does not depend on how their rollouts went on.
+    It is zero, up to chance, where the choice of states does not depend on how their rollouts went on. With cuts at fixed positions that
+    is so but for one action: a rollout that ended right at the cut gives no state, while continuations of a state may end at once.
     """
     states = pd.concat(
         states.assign(excess=benchmark.cut_from[name].rewards_G.numpy()[states["sample"]] - states["successes"] / states["n"])

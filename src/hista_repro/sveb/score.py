@@ -13,32 +13,60 @@ from hista_repro.progress import progress
 from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.records import read_table
 
+FILE = "scores.parquet"
 FOLDS = 5
 """Estimators that learn from other prompts are fitted on four fifths of the prompts and asked about the rest."""
 
 
-def score(folder: Path, estimators: Sequence[str] | None = None) -> pd.DataFrame:
+def score(folder: Path, estimators: Sequence[str | Estimator] | None = None, *, baseline: str | None = None) -> pd.DataFrame:
     """The value that each estimator gives to each state of the build in `folder`, beside the reference.
 
-    One row per state and estimator: state_id, problem_id, domain, estimator, information, estimate, reference, n. Written to
-    `scores.parquet` in `folder`. `estimators` are names; raises `Refused` for an unknown one, and over an independent pool for one of the
-    own-return set. The default is all others that train no network and whose extra draws the build holds.
+    One row per state and estimator: state_id, problem_id, domain, estimator, information, estimate, reference, n. `estimators` are names,
+    or estimators of any settings; the default is all that train no network, whose extra draws the build holds and, over an independent
+    pool, that are not of the own-return set. `baseline` names one more to score, for `statistics.summarise`.
+
+    The rows are written to `scores.parquet` in `folder`, in the place of those of estimators of the same names. Rows of other estimators
+    that the file holds stay as they were scored, whatever the settings and the code were then; without the file all begins anew. Raises
+    `Refused`, before anything is written, for an unknown name, two estimators of one name, an estimator that the build cannot ask
+    or whose values are none, and a file with scores of other states.
     """
     benchmark = Benchmark(folder)
-    chosen = [get_estimator(name) for name in (available_estimators() if estimators is None else dict.fromkeys(estimators))]
     if estimators is None:
-        chosen = [estimator for estimator in chosen if _by_default(estimator, benchmark)]
+        chosen = [estimator for estimator in map(get_estimator, available_estimators()) if _by_default(estimator, benchmark)]
+    else:
+        named = [get_estimator(asked) if isinstance(asked, str) else asked for asked in estimators]
+        chosen = list({id(estimator): estimator for estimator in named}.values())  # a name may be given twice
+    if baseline is not None and chosen and baseline not in [estimator.name for estimator in chosen]:
+        chosen.append(get_estimator(baseline))
+    _stored(benchmark)  # what cannot be kept is better refused now than after hours
     scores = evaluate(benchmark, chosen)
-    write_atomically(benchmark.folder / "scores.parquet", lambda temporary: scores.to_parquet(temporary, index=False))
+    stored = _stored(benchmark)
+    kept = [] if stored is None else [stored[~stored["estimator"].isin(scores["estimator"])]]
+    written = pd.concat([*kept, scores], ignore_index=True)
+    write_atomically(benchmark.folder / FILE, lambda temporary: written.to_parquet(temporary, index=False))
     return scores
+
+
+def _stored(benchmark: Benchmark) -> pd.DataFrame | None:
+    """The scores that the folder of the build holds; `Refused` where they are of other states or references."""
+    if not (benchmark.folder / FILE).exists():
+        return None
+    stored = read_table(benchmark.folder, "scores")
+    asked = {row.state_id: (row.successes / row.n, row.n) for states in benchmark.states.values() for row in states.itertuples()}
+    there = set(stored[["state_id", "reference", "n"]].itertuples(index=False, name=None))
+    if there != {(state, *reference) for state, reference in asked.items()}:
+        raise Refused(f"{benchmark.folder / FILE} holds scores of other states than the build beside it; move it away")
+    return stored
 
 
 def evaluate(benchmark: Benchmark, estimators: Sequence[Estimator] | Mapping[str, Estimator], *, adapt: bool = True) -> pd.DataFrame:
     """The rows of `score` for estimators of any settings, adapted to the model of the build.
 
     The keys of a mapping take the place of the estimators' names, so that one estimator can have rows for several settings. Spacings are
-    adapted to the typical length of a completion unless `adapt` is false. Raises `Refused` for none, and for two of the same name.
+    adapted to the typical length of a completion unless `adapt` is false. Raises `Refused` for none, for two of the same name, and for one
+    that does not give a finite value for every state.
     """
     named = estimators if isinstance(estimators, Mapping) else {estimator.name: estimator for estimator in estimators}
     if not named:
@@ -95,8 +123,8 @@ def _rows(estimator: Estimator, group: RolloutGroup, states: pd.DataFrame) -> pd
     positions: list[list[int]] = [[] for _ in range(group.size)]
     for state in states.itertuples():
         positions[state.sample].append(state.token_index)
-    values = estimator.values(group, positions)
-    value_of = {(i, t): float(v) for i, (ts, vs) in enumerate(zip(positions, values, strict=True)) for t, v in zip(ts, vs, strict=True)}
+    values = _checked(estimator, group, positions)
+    value_of = {(i, t): v for i, (ts, vs) in enumerate(zip(positions, values, strict=True)) for t, v in zip(ts, vs, strict=True)}
     return pd.DataFrame(
         {
             "state_id": states.state_id.to_numpy(),
@@ -109,3 +137,17 @@ def _rows(estimator: Estimator, group: RolloutGroup, states: pd.DataFrame) -> pd
             "n": states.n.to_numpy(),
         }
     )
+
+
+def _checked(estimator: Estimator, group: RolloutGroup, positions: list[list[int]]) -> list[list[float]]:
+    """What the estimator says of `positions`; `Refused` unless that is a finite value for each."""
+    values = [[float(value) for value in of_rollout] for of_rollout in estimator.values(group, positions)]
+    who = f"{estimator.name}, asked about {group.prompt_id!r},"
+    if len(values) != len(positions):
+        raise Refused(f"{who} gives values for {len(values)} rollouts of {len(positions)}")
+    for i, (asked, given) in enumerate(zip(positions, values, strict=True)):
+        if len(given) != len(asked):
+            raise Refused(f"{who} gives {len(given)} values for the {len(asked)} positions of rollout {i}")
+        if not np.isfinite(given).all():
+            raise Refused(f"{who} gives a value that is not finite for rollout {i}")
+    return values

@@ -2,7 +2,8 @@
 
 Where an estimator does not know a rollout's own outcome, E[(R - f)^2] = E[(V - f)^2] + E[V (1 - V)] over the states: the Brier score of
 its values against the rollout's own reward ranks settings as their squared error to the true value does. In the siblings set this is
-leave-one-out cross-validation, since all other rollouts stay in.
+leave-one-out cross-validation, since all other rollouts stay in. Here V is the value of a state whose rollout does not end at once, since
+one that ended there gives no state; the value of SVEB's references lets continuations end at once, and differs by that one action.
 
 Every token of every rollout has the same chance to be a state, however long its rollout is: a cut that is uniform over the rollout prefers
 those that end soon, and would give their outcome too much weight (`states`). And the states of a rollout begin at a random token: were

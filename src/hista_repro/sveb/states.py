@@ -2,8 +2,9 @@
 
 Section 4.1 cuts a rollout of T tokens anywhere, with the same probability 1 / (T - 1) for every cut. A given state is then the more
 likely to be picked the sooner its rollout ended, so its own rollout is not a fair continuation of it: where right answers are short, the
-own outcome of the states that are picked is right more often than their value says. Cuts at fixed positions do not depend on what came
-after the state, and so have no such preference: the mean of own outcome minus value is zero.
+own outcome of the states that are picked is right more often than their value says. Cuts at fixed positions depend on what came after the
+state by one action alone: a state is taken where its rollout did not end at once, as continuations of it may. Up to that, the mean of own
+outcome minus value is zero.
 """
 
 from collections.abc import Sequence

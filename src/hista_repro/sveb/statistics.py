@@ -132,7 +132,9 @@ def summarise(scores: pd.DataFrame, baseline: str = "loo-mean", repeats: int = 2
     estimate, reference (successes / n), n. The result has domain, estimator, information, n_prompts, n_states, and each with `_low`
     and `_high`: `mae`; `mse`, corrected; `explained_variance`; `skill`, which is 1 - mse / mse of the baseline; and the last three as
     `within_prompt_...`, about the means of the prompts. The errors have differences to the baseline as well: `_diff`, `_diff_low`,
-    `_diff_high`. `p_holm` is for "mse_diff is 0", adjusted for the estimators of the domain, and `floor` is the `oracle_floor`.
+    `_diff_high`. `p_holm` is for "mse_diff is 0", adjusted for the estimators of the domain: the resamples limit how small
+    it can be (see `bootstrap.two_sided_p`), so that with few prompts and many estimators nothing may be significant. `floor` is the
+    `oracle_floor`.
 
     Each interval holds `level`, from `repeats` resamples of prompts; with a single prompt, which shows no spread, it is NaN. Raises
     `Refused` for scores that cannot be compared: missing columns or estimates, estimators scored on different states, states with
@@ -140,7 +142,8 @@ def summarise(scores: pd.DataFrame, baseline: str = "loo-mean", repeats: int = 2
     """
     check_scores(scores)
     if baseline not in set(scores["estimator"]):
-        raise Refused(f"no scores of the baseline {baseline!r}; there are {', '.join(sorted(set(scores['estimator'])))}")
+        there = ", ".join(sorted(set(scores["estimator"])))
+        raise Refused(f"no scores of the baseline {baseline!r}; score it too, or compare with one of {there}")
     if not (repeats >= 1 and 0 < level < 1):
         raise ValueError(f"repeats must be 1 or more and level between 0 and 1, not {repeats} and {level}")
     measured = {

@@ -37,6 +37,7 @@ class TrainConfig:
     node_spacing: int | None = None
     """Tokens from node to node; null: the paper's 50, less where `max_tokens` is below 1000."""
     advantage_scale: str = "none"
+    """One of `credit.AdvantageScale`; `scale_rewards` of `trl` counts only without an estimator."""
     damping: str | None = None
     """A control arm: "position", or "own-weight" with the weight that `damping_estimator` gives the own reward."""
     damping_estimator: str = "hista"
@@ -99,6 +100,17 @@ class TrainConfig:
     def completions(self) -> int:
         """Completions of a generation step that are trained on, over all processes."""
         return self.prompts * self.group_size
+
+    @property
+    def chosen_estimator(self) -> str | None:
+        """The name of the estimator, the preset's where the run names none; None: the group mean as TRL computes it."""
+        name = self.estimator or PRESETS[self.preset].estimator
+        return None if name == "none" else name
+
+    @property
+    def chosen_oversampling(self) -> int:
+        """Prompts drawn for each that is kept, as many as the preset draws where the run says nothing."""
+        return self.oversampling or PRESETS[self.preset].oversampling
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "TrainConfig":

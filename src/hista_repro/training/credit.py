@@ -21,7 +21,9 @@ AdvantageScale = Literal["none", "group", "batch", "loo"]
 
 "none": by nothing (Dr. GRPO), which leaves the gradient unbiased. "group": of the rollout's group, as GRPO does; the own reward is in it,
 and prompts are weighted by 1 / std. "batch": of all rewards of the batch. "loo": of the other rewards of the group, so that the own
-reward does not decide its own scale; where the others are all equal they tell no scale, and nothing is divided.
+reward does not decide its own scale. Rewards that are all equal tell no scale, and nothing is divided by theirs. TRL divides by
+`SCALE_EPSILON` there, and since its advantages are then 0, that makes no difference; those of a value that was not taken from these
+rewards (of a probe, of fresh continuations) are not.
 """
 _SMALLEST_GROUP = {"none": 1, "group": 2, "batch": 2, "loo": 3}
 SCALE_EPSILON = 1e-4
@@ -63,13 +65,13 @@ def reward_scales(rewards_P_G: Tensor, scale: AdvantageScale) -> Tensor:
         case "none":
             return torch.ones_like(rewards_P_G)
         case "loo":
-            deviations = torch.stack([rewards_P_G[:, torch.arange(size) != i].std(dim=1) for i in range(size)], dim=1)
-            return torch.where(deviations > 0, deviations + SCALE_EPSILON, 1.0)
+            telling = torch.stack([rewards_P_G[:, torch.arange(size) != i] for i in range(size)], dim=1)
         case "group":
-            deviations = rewards_P_G.std(dim=1, keepdim=True)
+            telling = rewards_P_G[:, None]
         case "batch":
-            deviations = rewards_P_G.std()
-    return (deviations + SCALE_EPSILON).expand_as(rewards_P_G)
+            telling = rewards_P_G.reshape(1, 1, -1)
+    equal = telling.amin(dim=-1) == telling.amax(dim=-1)  # where a deviation may be 0 but for rounding
+    return torch.where(equal, 1.0, telling.std(dim=-1) + SCALE_EPSILON).expand_as(rewards_P_G)
 
 
 def check_scale(scale: str, size: int) -> None:

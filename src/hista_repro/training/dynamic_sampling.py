@@ -4,6 +4,13 @@ DAPO (arXiv 2503.14476, section 3.2) draws prompts until enough groups are neith
 for the paper, a fixed multiple is drawn in one go and the groups with the largest variance of rewards are kept: for rewards of 0 and 1
 those nearest to an accuracy of one half, wherever they were drawn. So a step always costs the same, and may keep a group without variance
 where all are easy.
+
+Which groups are kept depends on every reward in them, the own one included, so a baseline that is unbiased over all groups need not be so
+over those that are kept. For rewards of 0 and 1, let c(k) be the chance that a group with k right answers is kept. What a state with the
+baseline V adds to the gradient, beside m right answers of the others, is c(m + 1) (1 - V) + c(m) V times what it adds over all groups.
+Where V is one number for all states, as the mean of the others' rewards is, so is this factor: prompts weigh differently, and the
+direction within each is right. Where V differs from state to state, even as the true value does, states weigh differently too, and the
+gradient is biased.
 """
 
 from dataclasses import dataclass

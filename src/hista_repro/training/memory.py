@@ -17,7 +17,6 @@ from transformers import PretrainedConfig
 from hista_repro.estimators import get_estimator
 from hista_repro.models.sizes import cache_bytes_per_token, head_size, model_config, parameters_of
 from hista_repro.training.config import TrainConfig, read_config
-from hista_repro.training.presets import PRESETS
 from hista_repro.training.run_files import BUNDLED
 from hista_repro.yaml12 import load_yaml
 
@@ -85,9 +84,9 @@ def memory_of(run: TrainConfig, launch: Launch, gpu_bytes: float) -> Memory:
     weights, gradients, optimizer = sharded(parameters_of(config), launch)
     length = _PROMPT_TOKENS + run.max_tokens
     rows = run.completions / launch.processes
-    reads_hidden = run.estimator not in (None, "none") and get_estimator(run.estimator).reads_hidden
+    reads_hidden = run.chosen_estimator is not None and get_estimator(run.chosen_estimator).reads_hidden
     share = run.trl.get("vllm_gpu_memory_utilization", 0) if run.trl.get("use_vllm") else 0
-    drawn = int(rows * (run.oversampling or PRESETS[run.preset].oversampling) * length)
+    drawn = int(rows * run.chosen_oversampling * length)
     return Memory(
         weights=weights,
         gradients=gradients,

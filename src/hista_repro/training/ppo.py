@@ -28,7 +28,7 @@ from hista_repro.seeding import derive_seed
 from hista_repro.training.batch import Rollout, RolloutBatch
 from hista_repro.training.credit import check_lambda, token_advantages
 from hista_repro.training.hidden import decoder_of
-from hista_repro.training.trainer import CreditGRPOTrainer
+from hista_repro.training.trainer import CreditGRPOTrainer, check_aggregation
 
 _FILE = "critic.pt"
 
@@ -84,9 +84,11 @@ class PPOTrainer(CreditGRPOTrainer):
     def __init__(self, *args: Any, critic: PPOCritic | None = None, **kwargs: Any) -> None:
         if kwargs.pop("estimator", None) is not None:
             raise Refused("PPO has a critic in the place of an estimator; leave the estimator out")
-        super().__init__(*args, estimator=None, **kwargs)
-        if (self.gae_lambda, self.advantage_scale, self.damping) != (1.0, "none", None):
+        scale = kwargs.pop("advantage_scale", None)
+        super().__init__(*args, estimator=None, advantage_scale="none", **kwargs)
+        if (self.gae_lambda, scale or "none", self.damping) != (1.0, "none", None):
             raise Refused("gae_lambda, advantage_scale and damping shape the advantages of estimators; those of PPO are set in its critic")
+        check_aggregation(self.args)
         self.settings = critic or PPOCritic()
         body = deepcopy(decoder_of(self.accelerator.unwrap_model(self.model))).requires_grad_(True)
         self.critic = FairNetwork(body, prior=0.5).to(self.accelerator.device)

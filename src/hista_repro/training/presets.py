@@ -1,7 +1,8 @@
 """The algorithms of the paper's comparisons, as settings of TRL's loss and of ours. Every value has its source beside it.
 
 Rewards, batch sizes, learning rates and the like are not here but in a run's configuration: they are the same for all arms of a comparison.
-With an estimator the advantages are those of `training.credit`, and `scale_rewards` of TRL has no say.
+With an estimator the advantages are those of `training.credit`, divided as the run's `advantage_scale` says; `scale_rewards`, which
+`CreditGRPOTrainer` follows unless it is told, counts where there is none.
 """
 
 from collections.abc import Mapping

@@ -146,7 +146,7 @@ def _problems(config: TrainConfig) -> tuple[list[Problem], list[Problem]]:
     """Problems to train on, and those held out for validation."""
     problems = load_problems(config.problems, domain=config.domain, limit=config.limit, seed=config.seed)
     held_out, problems = problems[: config.validation_problems], problems[config.validation_problems :]
-    needed = config.prompts * (config.oversampling or PRESETS[config.preset].oversampling)
+    needed = config.prompts * config.chosen_oversampling
     if len(problems) < needed:
         raise Refused(
             f"a generation step draws {needed} prompts, and {config.problems} leaves {len(problems)} beside {len(held_out)} held out; "
@@ -187,15 +187,14 @@ def _arguments(config: TrainConfig, folder: Path) -> GRPOConfig:
 
 def _credit_settings(config: TrainConfig) -> dict[str, Any]:
     """What `CreditGRPOTrainer` takes besides TRL's arguments."""
-    preset = PRESETS[config.preset]
-    name = config.estimator or preset.estimator
+    name = config.chosen_estimator
     return {
-        "estimator": None if name in (None, "none") else _estimator(name, config),
+        "estimator": None if name is None else _estimator(name, config),
         "gae_lambda": config.gae_lambda,
         "node_spacing": config.node_spacing,
         "advantage_scale": config.advantage_scale,
         "damping": _damping(config),
-        "oversampling": config.oversampling or preset.oversampling,
+        "oversampling": config.chosen_oversampling,
         "allow_biased": config.allow_biased,
     }
 
@@ -206,8 +205,11 @@ def _estimator(name: str, config: TrainConfig) -> Estimator:
         get_estimator(name, **config.estimator_settings)
     except (TypeError, ValueError) as error:
         raise Refused(f"estimator_settings do not fit {name}: {error}") from None
-    adapted = get_estimator(name).for_length(config.max_tokens).for_model(config.model)
-    return replace(adapted, **config.estimator_settings)
+    return replace(_adapted(name, config), **config.estimator_settings)
+
+
+def _adapted(name: str, config: TrainConfig) -> Estimator:
+    return get_estimator(name).for_length(config.max_tokens).for_model(config.model)
 
 
 def _damping(config: TrainConfig) -> Damping | None:
@@ -215,5 +217,5 @@ def _damping(config: TrainConfig) -> Damping | None:
         case "position":
             return by_position
         case "own-weight":
-            return by_own_weight(get_estimator(config.damping_estimator).for_length(config.max_tokens))
+            return by_own_weight(_adapted(config.damping_estimator, config))
     return None

@@ -37,9 +37,14 @@ if TYPE_CHECKING:
 class CreditGRPOTrainer(DynamicSamplingTrainer):
     """`trl.GRPOTrainer`, drop-in, with the values of an estimator as baselines.
 
-    `estimator` is a name, adapted to completions of `args.max_completion_length` tokens, or an object, taken as it is; None leaves TRL's
-    own advantages. One that learns is refitted after every generation step. `node_spacing` is the number of tokens from one node to the
-    next, by default the paper's 50, less for short completions. `gae_lambda` and `advantage_scale`: see `training.credit`.
+    `estimator` is a name, adapted to completions of `args.max_completion_length` tokens and to the model (by its `name_or_path`, where it
+    is an object that has one), or an object, taken as it is; None leaves TRL's own advantages. One that learns is refitted after every
+    generation step. `node_spacing` is the number of tokens from one node to the next, by default the paper's 50, less for short
+    completions. `gae_lambda` and `advantage_scale`: see `training.credit`. An `advantage_scale` of None means what `args.scale_rewards`
+    says, "group" unless it is set, so that the class alone changes no step size; "none" leaves the gradient unbiased.
+
+    It warns once where `oversampling` meets values that differ between the states of a rollout: the gradient is then biased, as
+    `training.dynamic_sampling` explains.
 
     With `log_completions` the column "advantage" of TRL's table stays TRL's own.
 
@@ -49,7 +54,8 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
 
     Raises `Refused`, before a model is loaded, for an estimator of the own-return set, which biases the gradient, unless `allow_biased`;
     for truncated sampling (top_p, top_k, min_p) with vLLM's importance correction, whose ratio is then wrong, unless
-    `allow_truncated_sampling`; and for what cannot work with token advantages.
+    `allow_truncated_sampling`; and for what cannot work with token advantages, among it `multi_objective_aggregation` other than
+    "sum_then_normalize": the reward of a completion is the weighted sum of what its reward functions gave.
     """
 
     def __init__(
@@ -61,7 +67,7 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
         estimator: str | Estimator | None = "loo-mean",
         gae_lambda: float = 1.0,
         node_spacing: int | None = None,
-        advantage_scale: AdvantageScale = "none",
+        advantage_scale: AdvantageScale | None = None,
         damping: Damping | None = None,
         allow_biased: bool = False,
         allow_truncated_sampling: bool = False,
@@ -70,19 +76,21 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
         args = GRPOConfig() if args is None else args
         if isinstance(estimator, str):
             estimator = get_estimator(estimator).for_length(args.max_completion_length)
-            estimator = estimator.for_model(model) if isinstance(model, str) else estimator
+            name = model if isinstance(model, str) else getattr(model, "name_or_path", "")
+            estimator = estimator.for_model(name) if name else estimator
         _check(args, estimator, allow_biased=allow_biased, allow_truncated_sampling=allow_truncated_sampling)
         check_lambda(gae_lambda)
-        check_scale(advantage_scale, args.num_generations)
+        self.advantage_scale = args.scale_rewards if advantage_scale is None else advantage_scale
+        check_scale(self.advantage_scale, args.num_generations)
         self.estimator = estimator
         self.gae_lambda = gae_lambda
         self.node_spacing = prod(spacing_for(args.max_completion_length)) if node_spacing is None else node_spacing
         check_at_least_one(node_spacing=self.node_spacing)
-        self.advantage_scale = advantage_scale
         self.damping = damping
         self.learns = estimator is not None and estimator.learns
         self.reads_hidden = estimator is not None and estimator.reads_hidden
         self._critic = RefittedEstimator(estimator) if self.learns else estimator
+        self._warned_of_selection = False
         self._recording = False
         self._recorded: list[Tensor] | None = None
         self._written: list[Tensor] | None = None
@@ -139,8 +147,20 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
         actions = [row.actions for row in rows]
         positions = node_positions(actions, self.node_spacing)
         values = self._critic.values(group, positions)
+        self._warn_of_selection(values)
         advantages = token_advantages(values, group.rewards_G, actions, spacing=self.node_spacing, lam=self.gae_lambda)
         return advantages if self.damping is None else damped(advantages, self.damping(group, positions), self.node_spacing)
+
+    def _warn_of_selection(self, values: Sequence[Tensor]) -> None:
+        """Once, where groups are kept by their rewards and the values of some rollout differ from state to state."""
+        if self.oversampling == 1 or self._warned_of_selection or not any((values_N != values_N[0]).any() for values_N in values):
+            return
+        self._warned_of_selection = True
+        warnings.warn(
+            f"oversampling={self.oversampling} keeps groups by their rewards, and the values of {self.estimator.name} differ between the "
+            "states of a rollout, which biases the policy gradient; set oversampling=1 to train on every group that is drawn",
+            stacklevel=2,
+        )
 
     def _rollouts(self, output: dict[str, Any]) -> list[Rollout]:
         rows = []
@@ -195,6 +215,7 @@ def _check(args: GRPOConfig, estimator: Estimator | None, *, allow_biased: bool,
         )
     if estimator.trains_model:
         raise Refused(f"{estimator.name} is a network with a training of its own; choose an estimator that is fitted in closed form")
+    check_aggregation(args)
     if args.use_liger_kernel:
         raise Refused("liger's loss takes one advantage for each completion and not one for each token; set use_liger_kernel=False")
     if args.importance_sampling_level == "sequence":
@@ -202,4 +223,13 @@ def _check(args: GRPOConfig, estimator: Estimator | None, *, allow_biased: bool,
             "importance_sampling_level='sequence' averages the advantages of a completion's tokens: the estimator's credit is lost but for "
             "its mean. GSPOTokenTrainer keeps it.",
             stacklevel=3,
+        )
+
+
+def check_aggregation(args: GRPOConfig) -> None:
+    """`Refused` where rewards are normalised before they are summed."""
+    if args.multi_objective_aggregation != "sum_then_normalize":
+        raise Refused(
+            f"multi_objective_aggregation is {args.multi_objective_aggregation!r}, and values are of the weighted sum of rewards; "
+            "set it to 'sum_then_normalize'"
         )

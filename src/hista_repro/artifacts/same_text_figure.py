@@ -1,0 +1,49 @@
+"""The figure of what hidden states add to text."""
+
+from collections.abc import Mapping
+
+import matplotlib
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hista_repro.artifacts.plotting import STYLE, WIDTH
+from hista_repro.artifacts.same_text import ESTIMATORS, PARTS
+
+_LOOKS = {
+    "prefix-tree-loo": {"color": "#555555", "marker": "D"},
+    "numca-loo": {"color": "#E69F00", "marker": "^"},
+    "hista-loo": {"color": "#0072B2", "marker": "o"},
+}
+_STEP = 0.2
+"""By how much of a row the estimators of a part are apart."""
+
+
+def plot_parts(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """One panel for each measurement (title -> `parts_table`): differences of error to the mean of the others, a row for each part."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = plt.subplots(len(tables), 1, figsize=(WIDTH, 1.75 * len(tables) + 0.5), squeeze=False)
+        for axis, (title, table) in zip(axes[:, 0], tables.items(), strict=True):
+            _draw(axis, table)
+            axis.set_title(title)
+        axes[-1, 0].set_xlabel("corrected squared error minus that of loo-mean")
+        handles = [plt.Line2D([], [], markersize=5, linewidth=1.4, **_LOOKS[name]) for name in ESTIMATORS]
+        figure.legend(handles, ESTIMATORS, loc="outside lower center", ncols=len(ESTIMATORS), frameon=False)
+        plt.close(figure)
+    return figure
+
+
+def _draw(axis: Axes, table: pd.DataFrame) -> None:
+    axis.axvline(0, color="#BBBBBB", linewidth=0.8)
+    for offset, name in enumerate(ESTIMATORS, start=-1):
+        rows = table[table["estimator"] == name].set_index("part").loc[list(PARTS)].reset_index().dropna(subset=["diff"])
+        places = rows.index + offset * _STEP
+        axis.hlines(places, rows["diff_low"], rows["diff_high"], color=_LOOKS[name]["color"], linewidth=1.4)
+        axis.plot(rows["diff"], places, linestyle="", markersize=5, **_LOOKS[name])
+    states = table.drop_duplicates("part").set_index("part")["states"]
+    axis.set_yticks(range(len(PARTS)), [f"{words}\n({states[part]} states)" for part, words in PARTS.items()])
+    axis.set_ylim(len(PARTS) - 0.5, -0.5)
+    sns.despine(ax=axis, left=True)
+    axis.tick_params(axis="y", length=0)
