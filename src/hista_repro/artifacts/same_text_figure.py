@@ -1,6 +1,7 @@
 """The figure of what hidden states add to text."""
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import matplotlib
 import pandas as pd
@@ -17,6 +18,8 @@ _LOOKS = {
     "numca-loo": {"color": "#E69F00", "marker": "^"},
     "hista-loo": {"color": "#0072B2", "marker": "o"},
 }
+_LABEL = 20
+"""Characters of a line of a row's label."""
 _STEP = 0.2
 """By how much of a row the estimators of a part are apart."""
 
@@ -24,7 +27,7 @@ _STEP = 0.2
 def plot_parts(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """One panel for each measurement (title -> `parts_table`): differences of error to the mean of the others, a row for each part."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(len(tables), 1, figsize=(WIDTH, 1.75 * len(tables) + 0.5), squeeze=False)
+        figure, axes = plt.subplots(len(tables), 1, figsize=(WIDTH, 2.1 * len(tables) + 0.5), squeeze=False)
         for axis, (title, table) in zip(axes[:, 0], tables.items(), strict=True):
             _draw(axis, table)
             axis.set_title(title)
@@ -43,7 +46,7 @@ def _draw(axis: Axes, table: pd.DataFrame) -> None:
         axis.hlines(places, rows["diff_low"], rows["diff_high"], color=_LOOKS[name]["color"], linewidth=1.4)
         axis.plot(rows["diff"], places, linestyle="", markersize=5, **_LOOKS[name])
     states = table.drop_duplicates("part").set_index("part")["states"]
-    axis.set_yticks(range(len(PARTS)), [f"{words}\n({states[part]} states)" for part, words in PARTS.items()])
+    axis.set_yticks(range(len(PARTS)), [f"{fill(words, _LABEL)}\n({states[part]} states)" for part, words in PARTS.items()])
     axis.set_ylim(len(PARTS) - 0.5, -0.5)
     sns.despine(ax=axis, left=True)
     axis.tick_params(axis="y", length=0)
