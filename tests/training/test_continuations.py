@@ -24,9 +24,8 @@ class Recording(CreditGRPOTrainer):
 @pytest.mark.parametrize("draws", [1, 2])
 def test_values_are_means_over_fresh_continuations(random_model, tmp_path, draws):
     reward = count_of("3")
-    trainer = build_trainer(
-        Recording, random_model, tmp_path, estimator=f"mcs-{draws}", node_spacing=8, reward_funcs=reward, config={"max_steps": 1}
-    )
+    settings = {"estimator": f"mcs-{draws}", "advantage_scale": "none", "node_spacing": 8, "reward_funcs": reward}
+    trainer = build_trainer(Recording, random_model, tmp_path, config={"max_steps": 1}, **settings)
     trainer.train()
     tokenizer, prompts = trainer.processing_class, trainer.output["prompt_ids"]
     position, drawn = 0, 0
