@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hista_repro.artifacts.plotting import STYLE, WIDTH
 from hista_repro.artifacts.same_text import ESTIMATORS, PARTS
@@ -48,5 +49,6 @@ def _draw(axis: Axes, table: pd.DataFrame) -> None:
     states = table.drop_duplicates("part").set_index("part")["states"]
     axis.set_yticks(range(len(PARTS)), [f"{fill(words, _LABEL)}\n({states[part]} states)" for part, words in PARTS.items()])
     axis.set_ylim(len(PARTS) - 0.5, -0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=5))
     sns.despine(ax=axis, left=True)
     axis.tick_params(axis="y", length=0)
