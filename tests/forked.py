@@ -1,5 +1,6 @@
 """Processes that begin with the libraries loaded: loading them takes longer than what most tests do there."""
 
+import faulthandler
 import multiprocessing
 import os
 import sys
@@ -12,6 +13,8 @@ import torch
 
 from hista_repro.runner import warm
 
+_HANGS = 60
+"""Seconds after which a process writes to its log where each of its threads is."""
 _loaded: list[str] = []
 """What the fork server of this process has loaded, where it was started here."""
 
@@ -47,6 +50,7 @@ def _run(function: Callable[..., object], arguments: tuple[object, ...], environ
         printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(printed, 1)
         os.dup2(printed, 2)
+        faulthandler.dump_traceback_later(_HANGS, file=printed)
     os.environ.clear()
     os.environ.update(environment)
     torch.set_num_threads(1)

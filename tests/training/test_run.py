@@ -87,6 +87,7 @@ def test_a_killed_run_goes_on(random_model, tmp_path):
         time.sleep(0.02)
     process.kill()
     process.join()
+    assert list(folder.glob("checkpoint-*/complete")), log.read_text()
     assert json.loads((folder / "manifest.json").read_text())["status"] == "running", log.read_text()
     assert exit_code(start(train, config, log=log)) == 0, log.read_text()
     started = [event["step"] for event in read_events(folder / "metrics.jsonl") if event["event"] == "started"]
