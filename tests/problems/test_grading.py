@@ -180,3 +180,20 @@ def test_plain_answers_need_no_grader(monkeypatch):
     assert grade(math("1,234"), r"\boxed{1234}") is CORRECT
     assert grade(math("1234"), r"\boxed{1235}") is WRONG
     assert grade(math(r"\frac{x}{2}"), r"\boxed{\frac{x}{2}}") is CORRECT
+
+
+def test_each_text_of_a_problem_is_graded_once(monkeypatch):
+    one, other = (
+        Problem(id=name, domain="number", problem="1+1?", answer=answer, source="s", verifier="exact") for name, answer in ("12", "23")
+    )
+    graded = []
+
+    def counted(problem, text, verifier=None):
+        graded.append((problem.id, text))
+        return grade(problem, text, verifier)
+
+    monkeypatch.setattr("hista_repro.problems.grading.grade", counted)
+    two, three = "the answer is 2", "the answer is 3"
+    outcomes = grade_all([(one, two), (one, three), (other, two), (one, two), (other, three), (other, two)])
+    assert sorted(graded) == [("2", two), ("2", three), ("3", two), ("3", three)]
+    assert outcomes == [Outcome.CORRECT, Outcome.WRONG, Outcome.WRONG, Outcome.CORRECT, Outcome.CORRECT, Outcome.WRONG]

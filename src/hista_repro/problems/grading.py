@@ -44,17 +44,19 @@ def grade(problem: Problem, text: str, verifier: ModelVerifier | None = None) ->
 
 
 def grade_all(completions: Sequence[tuple[Problem, str]], verifier: ModelVerifier | None = None) -> list[Outcome]:
-    """The outcomes of many completions, graded side by side.
+    """The outcomes of many completions, graded side by side, and each text that a problem was given once.
 
     Raises what `grade` raises, and `WorkFailed` where a program could not be run: that says nothing about the program.
     """
+    different = {(id(problem), text): problem for problem, text in completions}
     workers = _REQUESTS_AT_ONCE if verifier else os.cpu_count()
     with ThreadPoolExecutor(workers) as pool:
-        outcomes = list(pool.map(lambda pair: grade(*pair, verifier), completions))
-    for (problem, _), outcome in zip(completions, outcomes, strict=True):
+        graded = pool.map(lambda key: grade(different[key], key[1], verifier), different)
+        outcomes = dict(zip(different, graded, strict=True))
+    for key, outcome in outcomes.items():
         if outcome is Outcome.SANDBOX_ERROR:
-            raise WorkFailed(f"the sandbox did not run a program for problem {problem.id!r}; what was finished is kept")
-    return outcomes
+            raise WorkFailed(f"the sandbox did not run a program for problem {different[key].id!r}; what was finished is kept")
+    return [outcomes[id(problem), text] for problem, text in completions]
 
 
 def isolation_of(problems: Iterable[Problem]) -> Isolation | None:

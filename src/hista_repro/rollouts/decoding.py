@@ -1,6 +1,6 @@
 """Token ids to text, where in the text each token ends, and where a completion does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hista_repro.rollouts.engine import Completion
@@ -40,20 +40,39 @@ class Decoder:
                 ids, ends, text, finished = ids[: last + 1], ends[: last + 1], text[:cut], True
         return Completion(tuple(ids), text, tuple(min(end, len(text)) for end in ends), "stop" if finished else "length")
 
+    def watch(self, stop: Sequence[str], written: Sequence[Sequence[int]]) -> Callable[[int, int], bool]:
+        """Told, token by token, what is written after each of `written`: a function of row and token that says whether that ends the row.
+
+        It may miss a stop string of which a character is spread over several tokens; `completion` finds each.
+        """
+        longest = max(map(len, stop), default=1)
+        # the last characters of each row, one too few for a stop string
+        tails = [self._text(ids[-longest:])[1 - longest :] if longest > 1 else "" for ids in written]
+
+        def ends(row: int, token: int) -> bool:
+            tail = tails[row] + self._piece(token)
+            tails[row] = tail[1 - longest :] if longest > 1 else ""
+            return token in self._eos or any(string in tail for string in stop)
+
+        return ends
+
     def __call__(self, ids: Sequence[int]) -> tuple[str, list[int]]:
         """The text of `ids`, and the character offset at which each token ends."""
         text = self._text(ids)
         ends, end = [], 0
         for token in ids:
-            if token not in self._pieces:
-                self._pieces[token] = self._text([token])
-            end += len(self._pieces[token])
+            end += len(self._piece(token))
             ends.append(end)
         if "".join(self._pieces[token] for token in ids) == text:
             return text, ends
         # Some token does not decode on its own (a character spread over several tokens, a leading space that is dropped).
         prefixes = (self._text(ids[:t]) for t in range(1, len(ids) + 1))
         return text, [len(prefix.rstrip("\N{REPLACEMENT CHARACTER}")) for prefix in prefixes]
+
+    def _piece(self, token: int) -> str:
+        if token not in self._pieces:
+            self._pieces[token] = self._text([token])
+        return self._pieces[token]
 
     def _text(self, ids: Sequence[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

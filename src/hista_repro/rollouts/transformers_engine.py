@@ -1,6 +1,6 @@
 """The transformers engine: runs wherever PyTorch runs.
 
-Sampling is `generate` with nothing but a temperature (no top-k, no top-p, no repetition penalty, whatever the model's own generation
+Tokens are drawn with nothing but a temperature (no top-k, no top-p, no repetition penalty, whatever the model's own generation
 configuration says), since a truncated distribution is not the policy whose value is being estimated.
 
 What is shared between prompts is computed once. A batch is laid out as [common prefix | padding | rest of the prompt]: the prefix is read
@@ -13,7 +13,7 @@ from copy import deepcopy
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig
+from transformers import DynamicCache
 
 from hista_repro.models import load_model
 from hista_repro.rollouts.decoding import Decoder, encode_prompt, ends_of_sequence
@@ -21,6 +21,7 @@ from hista_repro.rollouts.engine import Completion, Request
 from hista_repro.rollouts.group import HiddenStates
 from hista_repro.rollouts.roomy_cache import RoomyCache
 from hista_repro.rollouts.shared_prefix import SharedPrefixCache, can_share, shared_prefix
+from hista_repro.rollouts.writing import write_on
 from hista_repro.seeding import derive_seed
 
 
@@ -38,10 +39,9 @@ class TransformersEngine:
         self.model.to(self.device)
         self.context: int | None = getattr(self.model.config, "max_position_embeddings", None)
         self._shares = can_share(self.model)
-        self._eos = ends_of_sequence(self.model.generation_config, self.tokenizer)
-        self.model.generation_config = GenerationConfig()  # from which `generate` fills what a call leaves open: penalties, top-k
-        self._decoder = Decoder(self.tokenizer, self._eos)
-        self._pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self._eos[0]
+        eos = ends_of_sequence(self.model.generation_config, self.tokenizer)
+        self._decoder = Decoder(self.tokenizer, eos)
+        self._pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else eos[0]
 
     def encode(self, text: str) -> tuple[int, ...]:
         """See `Engine.encode`."""
@@ -56,7 +56,7 @@ class TransformersEngine:
             batch = [requests[r] for r in rows]
             written = self._generate(batch, temperature, stop, derive_seed(seed, "batch", number))
             for r, request, ids in zip(rows, batch, written, strict=True):
-                completions[r] = self._decoder.completion([*request.written, *ids][: request.max_tokens], stop)
+                completions[r] = self._decoder.completion([*request.written, *ids], stop)
         return [completions[r] for r in range(len(requests))]
 
     @torch.inference_mode()
@@ -127,29 +127,28 @@ class TransformersEngine:
             yield rows
 
     def _generate(self, batch: Sequence[Request], temperature: float, stop: Sequence[str], seed: int) -> list[list[int]]:
-        """The sampled token ids of each row, special and padding tokens after the end included."""
+        """The sampled token ids of each row, one that ends the sequence included."""
         prompts = sorted({request.read for request in batch})
         shared = min(_shared(prompts[0], prompts[-1]), min(map(len, prompts)) - 1)
         ids, mask = self._lay_out(prompts, shared)
         row_of = {prompt: row for row, prompt in enumerate(prompts)}
         rows = torch.tensor([row_of[request.read] for request in batch], device=self.device)
-        most = max(request.max_tokens - len(request.written) for request in batch)
         prefix = self._prefix(ids[:1, :shared])[0] if shared else self._empty_cache()
         with self._after(prefix, len(prompts)) if shared else nullcontext(prefix) as cache:
             if ids.shape[1] - 1 > shared:
                 self._read(ids[:, shared:-1], mask[:, :-1], cache)
             if cache.layers and cache.layers[0].is_initialized:
                 cache.batch_select_indices(rows)
-            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-                torch.manual_seed(seed)
-                written = self.model.generate(
-                    input_ids=ids[rows],
-                    attention_mask=mask[rows],
-                    past_key_values=cache,
-                    generation_config=self._generation_config(temperature, stop, most),
-                    tokenizer=self.tokenizer if stop else None,
-                )
-        return written[:, ids.shape[1] :].tolist()
+            return write_on(
+                self.model,
+                cache,
+                ids[rows, -1],
+                mask[rows],
+                limits=[request.max_tokens - len(request.written) for request in batch],
+                temperature=temperature,
+                seed=seed,
+                ends=self._decoder.watch(stop, [request.written for request in batch]),
+            )
 
     def _lay_out(self, prompts: Sequence[Sequence[int]], prefix: int) -> tuple[Tensor, Tensor]:
         """Token ids and attention mask with the padding between the common prefix and the rest of each prompt."""
@@ -175,16 +174,6 @@ class TransformersEngine:
         )
         hidden = output.last_hidden_state if layer == -1 else output.hidden_states[layer]
         return hidden.float().cpu()
-
-    def _generation_config(self, temperature: float, stop: Sequence[str], max_new_tokens: int) -> GenerationConfig:
-        sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {"do_sample": False}
-        return GenerationConfig(
-            **sampling,
-            max_new_tokens=max_new_tokens,
-            eos_token_id=self._eos,
-            pad_token_id=self._pad,
-            stop_strings=list(stop) or None,
-        )
 
 
 def _shared(first: Sequence[int], last: Sequence[int]) -> int:

@@ -18,7 +18,7 @@ __all__ = ["Benchmark", "BuildConfig", "build", "evaluate", "record", "score"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MAKERS = (
-    *("rollouts", "problems", "seeding.py"),
+    *("rollouts", "problems", "sandbox", "estimators/milestones.py", "seeding.py"),
     *(f"sveb/{module}.py" for module in ("build", "hidden_store", "records", "sampler", "states")),
 )
 """The source that decides what a build holds, below the package."""

@@ -1,0 +1,95 @@
+"""Writing on: a token a step for each row of a batch, until it ends.
+
+This is transformers' `generate` with nothing but a temperature, made for a CPU. That one keeps each row until the last has ended, and
+draws with `torch.multinomial`, which for a vocabulary of 49,152 takes as long as all matrix products of a model of 135M parameters.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+_BLOCK = 256
+"""Words of a vocabulary that are added up before the place of a draw is sought: a cumulative sum over all of it would take much longer."""
+_BELOW_ONE = 1 - 2**-53
+"""The largest share: times a total it is still below the total."""
+_FEWER = 0.75
+"""The share of a batch's rows below which those that go on are moved together; it costs one copy of what they have read."""
+
+
+def write_on(
+    model: PreTrainedModel,
+    cache: DynamicCache,
+    last_R: Tensor,
+    mask_R_T: Tensor,
+    *,
+    limits: Sequence[int],
+    temperature: float,
+    seed: int,
+    ends: Callable[[int, int], bool],
+) -> list[list[int]]:
+    """The tokens that each of R rows adds: at most as many as `limits` says, the one for which `ends(row, token)` is true included.
+
+    `cache` holds all that the rows have read but for their last token, `last_R`; `mask_R_T` covers that too. A row's random numbers depend
+    on `seed` and its place in the batch, not on when others end.
+    """
+    device = last_R.device
+    generator = torch.Generator().manual_seed(seed)
+    written: list[list[int]] = [[] for _ in limits]
+    held = torch.arange(len(limits))
+    read, steps = mask_R_T.shape[1], max(limits, default=0)
+    mask_R_T = torch.cat([mask_R_T, mask_R_T.new_ones(len(limits), steps)], dim=1)
+    positions_R_1 = mask_R_T[:, :read].sum(1, keepdim=True) - 1
+    tokens_R_1 = last_R[:, None]
+    going_on = [row for row, limit in enumerate(limits) if limit > 0]
+    for step in range(steps):
+        if len(going_on) <= _FEWER * len(held):
+            place = {row: index for index, row in enumerate(held.tolist())}
+            kept = torch.tensor([place[row] for row in going_on])
+            held, kept = held[kept], kept.to(device)
+            cache.batch_select_indices(kept)
+            mask_R_T, positions_R_1, tokens_R_1 = mask_R_T[kept], positions_R_1[kept], tokens_R_1[kept]
+        logits_R_V = model(
+            input_ids=tokens_R_1,
+            attention_mask=mask_R_T[:, : read + step],
+            position_ids=positions_R_1 + step,
+            past_key_values=cache,
+            use_cache=True,
+        ).logits[:, -1]
+        uniform_R = torch.rand(len(limits), generator=generator, dtype=torch.float64)[held]  # at most _BELOW_ONE
+        tokens_R_1 = draw(logits_R_V, temperature, uniform_R.to(device))[:, None]
+        drawn = dict(zip(held.tolist(), tokens_R_1[:, 0].tolist(), strict=True))
+        for row in going_on:
+            written[row].append(drawn[row])
+        going_on = [row for row in going_on if len(written[row]) < limits[row] and not ends(row, drawn[row])]
+        if not going_on:
+            break
+    return written
+
+
+def draw(logits_R_V: Tensor, temperature: float, uniform_R: Tensor) -> Tensor:
+    """A token (R,) for each row of logits: where its share `uniform_R`, in [0, 1), of the cumulative distribution lies; the most likely one
+    at temperature 0."""
+    if temperature == 0:
+        return logits_R_V.argmax(-1)
+    rows, words = logits_R_V.shape
+    if words % _BLOCK:
+        logits_R_V = torch.nn.functional.pad(logits_R_V, (0, -words % _BLOCK), value=float("-inf"))
+    largest_R_1 = logits_R_V.amax(-1, keepdim=True).float()
+    weights_R_V = logits_R_V.to(torch.float32, copy=True).sub_(largest_R_1).div_(temperature).exp_()
+    weights_R_B_W = weights_R_V.view(rows, -1, _BLOCK)
+    block_R, rest_R = _where(weights_R_B_W.sum(-1), uniform_R)
+    word_R, _ = _where(weights_R_B_W[torch.arange(rows, device=block_R.device), block_R], rest_R)
+    return block_R * _BLOCK + word_R
+
+
+def _where(weights_R_N: Tensor, uniform_R: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of N things (R,), in proportion to their weights, has the share `uniform_R` within; and where in it that lies, in [0, 1)."""
+    weights_R_N = weights_R_N.double()
+    reached_R_N = weights_R_N.cumsum(-1)
+    sought_R_1 = uniform_R.double()[:, None] * reached_R_N[:, -1:]
+    found_R_1 = torch.searchsorted(reached_R_N, sought_R_1, right=True)
+    weight_R_1 = weights_R_N.gather(1, found_R_1)
+    within_R_1 = (sought_R_1 - reached_R_N.gather(1, found_R_1) + weight_R_1) / weight_R_1
+    return found_R_1[:, 0], within_R_1[:, 0].clamp(0, _BELOW_ONE)

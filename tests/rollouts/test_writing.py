@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from scipy.stats import chisquare, kstest
+
+from hista_repro.rollouts.engine import Request
+from hista_repro.rollouts.transformers_engine import TransformersEngine
+from hista_repro.rollouts.writing import _BELOW_ONE, _where, draw
+
+
+@pytest.mark.parametrize("words", [3, 256, 700])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_equal_steps_of_the_share_give_tokens_in_proportion_to_their_probability(words, dtype):
+    draws = 20_000
+    logits = (3 * torch.randn(words, generator=torch.Generator().manual_seed(words))).to(dtype)
+    shares = (torch.arange(draws, dtype=torch.float64) + 0.5) / draws
+    counts = torch.bincount(draw(logits.expand(draws, -1), 0.7, shares), minlength=words).double()
+    expected = torch.softmax(logits.double() / 0.7, 0) * draws
+    assert float((counts - expected).abs().max()) < 1.01 + 1e-4 * draws * float(dtype == torch.bfloat16)
+
+
+def test_the_ends_of_the_shares_fall_on_tokens_that_can_be_drawn():
+    logits = torch.full((2, 1000), float("-inf"))
+    logits[:, [300, 301, 800]] = torch.tensor([0.0, 1e-3, -1.0])
+    assert draw(logits, 1.0, torch.tensor([0.0, _BELOW_ONE], dtype=torch.float64)).tolist() == [300, 800]
+
+
+def test_temperature_zero_takes_the_likeliest():
+    logits = torch.tensor([[0.0, 2.0, 1.0], [3.0, 2.0, 1.0]])
+    assert draw(logits, 0, torch.tensor([0.99, 0.99])).tolist() == [1, 0]
+
+
+def test_logits_are_left_as_they_were():
+    logits = torch.randn(4, 300)
+    before = logits.clone()
+    draw(logits, 0.5, torch.rand(4))
+    assert torch.equal(before, logits)
+
+
+def test_what_a_row_writes_does_not_depend_on_when_others_end(random_model):
+    engine = TransformersEngine(str(random_model))
+    long = [Request(engine.encode("what is 12?"), 30)] * 40
+    alike = engine.sample(long, temperature=1.0, stop=(), seed=2)
+    short = [request if row % 4 == 0 else replace(request, max_tokens=1 + row % 7) for row, request in enumerate(long)]
+    mixed = engine.sample(short, temperature=1.0, stop=(), seed=2)
+    for request, whole, cut in zip(short, alike, mixed, strict=True):
+        assert cut.token_ids == whole.token_ids[: request.max_tokens]
+
+
+def test_a_row_ends_with_its_stop_string_and_writes_nothing_after(random_model, monkeypatch):
+    engine = TransformersEngine(str(random_model))
+    asked = []
+    forward = engine.model.forward
+
+    def counted(*arguments, **options):
+        asked.append(len(options["input_ids"]))
+        return forward(*arguments, **options)
+
+    monkeypatch.setattr(engine.model, "forward", counted)
+    everything = tuple(engine.tokenizer.convert_ids_to_tokens(range(len(engine.tokenizer))))
+    completions = engine.sample([Request(engine.encode("what?"), 40)] * 9, temperature=1.0, stop=everything, seed=0)
+    assert asked == [9]
+    assert all(completion.text == "" for completion in completions)
+
+
+def test_a_stop_string_is_found_across_what_was_written_before(random_model):
+    engine = TransformersEngine(str(random_model))
+    ends = engine._decoder.watch(("abc",), [engine.encode("xab"), engine.encode("b"), ()])
+    (a,), (b,), (c,) = (engine.encode(letter) for letter in "abc")
+    assert ends(0, c)
+    assert not ends(1, c)
+    assert [ends(2, token) for token in (a, b, c)] == [False, False, True]
+
+
+def test_the_share_within_a_block_is_uniform_again():
+    shares = torch.rand(5000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = torch.tensor([0.2, 0.0, 0.5, 0.3])
+    found, within = _where(weights.expand(5000, -1), shares)
+    assert chisquare(torch.bincount(found, minlength=4)[weights > 0], (weights[weights > 0] * 5000).numpy()).pvalue > 1e-3
+    for thing in (0, 2, 3):
+        assert kstest(within[found == thing].numpy(), "uniform").pvalue > 1e-3
