@@ -1,37 +1,80 @@
+"""What the design of a benchmark adds, on scores where it is known."""
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from hista_repro.artifacts.benchmark_designs import readable_pools, readable_selection
+from hista_repro.artifacts.benchmark_designs import (
+    Designs,
+    judge_designs,
+    measure_designs,
+    other_design,
+    pool_errors,
+    readable_pools,
+    readable_selection,
+    shown_numbers,
+)
+from hista_repro.artifacts.verdicts import Interval, Word
+from hista_repro.sveb.designs import INDEPENDENT, LEAVE_ONE_OUT
 
 REFERENCES = [0.5, 0.25, 0.75, 0.5]
+OFF = {"group-mean": 0.2, "loo-mean": 0.2, "numca": 0.2, "numca-loo": 0.1, "hista": 0.05, "hista-loo": 0.15}
+"""By how much the estimates of each lie above the references; over an independent pool all leave-one-out forms miss by 0.1."""
 
 
 @pytest.fixture
-def scores(measured):
-    """hista misses by 0.05, its leave-one-out form by 0.15, and over an independent pool by 0.1."""
-    off = {name: [r + error for r in REFERENCES] for name, error in (("hista", 0.05), ("hista-loo", 0.15))}
-    two = measured(off, REFERENCES).scores
-    third = two[two["estimator"] == "hista-loo"].assign(estimator="hista-loo, independent", estimate=lambda rows: rows["reference"] + 0.1)
-    return pd.concat([two, third], ignore_index=True)
+def designs(measured):
+    off = {**OFF, **{form + INDEPENDENT: 0.1 for form in LEAVE_ONE_OUT.values()}}
+    measurement = measured({name: np.array(REFERENCES) + error for name, error in off.items()}, REFERENCES)
+    return Designs(measurement, {"anywhere": Interval(0.06, 0.02, 0.1), "fixed": Interval(-0.01, -0.05, 0.03)})
 
 
-def test_pools_are_laid_side_by_side(scores):
-    (row,) = readable_pools(scores, {"hista": "hista-loo"}).frame.to_numpy().tolist()
-    assert row == [
-        "hista",
+def test_pools_are_laid_side_by_side(designs):
+    frame = readable_pools(designs.other, pool_errors(designs.other), "mae").frame.set_index("estimator")
+    assert frame.index.tolist() == list(LEAVE_ONE_OUT)
+    assert frame.loc["hista"].tolist() == [
         "0.050 [0.050, 0.050]",
         "0.150 [0.150, 0.150]",
         "0.100 [0.100, 0.100]",
         "−0.050 [−0.050, −0.050]",
+        "+0.050 [+0.050, +0.050]",
     ]
 
 
-def test_selection_is_put_in_words():
-    columns = ["domain", "n_prompts", "n_states", "bias", "low", "high"]
-    biases = {
-        "uniform": pd.DataFrame([("number", 9, 45, 0.06, 0.02, 0.1)], columns=columns),
-        "fixed": pd.DataFrame([("number", 9, 40, -0.01, -0.05, 0.03)], columns=columns),
-    }
-    frame = readable_selection(biases).frame
+def test_selection_is_put_in_words(designs):
+    frame = readable_selection(designs).frame
     assert frame["selection"].tolist() == ["right endings preferred", "fair"]
     assert frame["own outcome − reference"].tolist() == ["+0.060 [+0.020, +0.100]", "−0.010 [−0.050, +0.030]"]
+
+
+def test_claims_follow_the_signs(designs):
+    words = {finding.claim: finding.word for finding in judge_designs(designs)}
+    assert words["hista has a smaller mean absolute error than hista-loo over an independent pool"] is Word.AGREES
+    assert words["numca has a smaller mean absolute error than numca-loo over an independent pool"] is Word.DISAGREES
+    cut = [word for claim, word in words.items() if claim.startswith("states that are cut")]
+    assert cut == [Word.AGREES, Word.UNDECIDED]
+    assert len(words) == 8
+
+
+def test_the_page_names_its_numbers(designs):
+    shown = shown_numbers(designs)
+    assert shown["hista_mae"].startswith("−0.050") and shown["hista_left_mae"].startswith("+0.050")
+    assert shown["bias_anywhere"] == "+0.060 [+0.020, +0.100]"
+
+
+def test_the_other_design_is_built_from_the_same_problems_and_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("HISTA_REPRO_RECORDS", str(tmp_path))
+    build = {"model": "tiny", "problems": "arithmetic-steps", "limit": 4, "group_size": 4, "states": 2, "references": 4, "max_tokens": 72}
+    build |= {"temperature": 1.0, "min_accuracy": 0.0, "max_accuracy": 1.0, "seed": 0}
+    (found,) = measure_designs([build], cut_every=8)
+    assert found.name == "tiny on arithmetic-steps"
+    assert found.other.config == {**found.other.config, **other_design(build, 8)}
+    assert set(found.other.scores["estimator"]) == {
+        *LEAVE_ONE_OUT,
+        *LEAVE_ONE_OUT.values(),
+        *(f + INDEPENDENT for f in LEAVE_ONE_OUT.values()),
+    }
+    assert found.other.scores.groupby("estimator")["state_id"].nunique().nunique() == 1
+    again = measure_designs([build], cut_every=8)[0]
+    pd.testing.assert_frame_equal(again.other.scores, found.other.scores)
+    assert list(found.selection) == ["anywhere", "fixed"]

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
+from hista_repro.book.scale_page import scale_page
 from hista_repro.cli import main
 from hista_repro.errors import Refused
 from hista_repro.planning import cost_of_build, plan, readable_plan
-from hista_repro.planning.pages import scale_page
 from hista_repro.profiles import PROFILES
 from hista_repro.sveb import BuildConfig
 from runner_checkout import Checkout

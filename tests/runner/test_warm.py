@@ -62,6 +62,12 @@ def test_a_kernel_leads_a_group_of_its_own_and_can_be_interrupted(manager):
     assert reply["content"]["ename"] == "KeyboardInterrupt"
 
 
+def test_nothing_runs_beside_the_fork_server_that_could_hold_a_lock_when_it_forks(manager):
+    server = psutil.Process(forkserver._forkserver._forkserver_pid)
+    assert "libarrow" in "".join(mapped.path for mapped in server.memory_maps())
+    assert server.num_threads() == 1
+
+
 def test_a_killed_kernel_is_known_to_be_gone_and_can_be_started_again(manager):
     os.kill(int(answer(manager, "print(os.getpid())")), signal.SIGKILL)
     deadline = time.monotonic() + PATIENCE_SECONDS

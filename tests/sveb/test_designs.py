@@ -91,7 +91,7 @@ def test_the_same_build_is_read_without_its_pool(apart, built):
 
 
 def test_pools_are_compared_on_the_same_states(apart):
-    scores = pool_scores(apart, {"group-mean": "loo-mean", "hista": "hista-loo"})
+    scores = pool_scores(Benchmark(apart), {"group-mean": "loo-mean", "hista": "hista-loo"})
     table = summarise(scores, baseline="loo-mean, independent", repeats=100).set_index("estimator")
     assert len(table) == 6 and table.n_states.nunique() == 1
     assert table.information["hista"] == "own-return" and table.information["hista-loo, independent"] == "siblings"

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from hista_repro.errors import Refused
-from hista_repro.estimators import Estimator, Information, get_estimator
+from hista_repro.estimators import Estimator, Information, available_estimators, get_estimator
 from hista_repro.rollouts.group import RolloutGroup
-from hista_repro.sveb import evaluate
+from hista_repro.sveb import build, evaluate, score
+from small_build import KEEPS_EVERY_PROBLEM
 
 
 class OneProblem:
@@ -82,3 +83,14 @@ def test_what_is_no_value_for_each_state_is_refused_by_name(said, message):
     with pytest.raises(Refused, match=message):
         evaluate(OneProblem(), [Says(said)])
     assert evaluate(OneProblem(), [Says(((0.5,), (), (0.25,), ()))])["estimate"].tolist() == [0.5, 0.25]
+
+
+def test_what_learns_from_other_prompts_needs_two_of_them(tmp_path):
+    """A build of two problems: named it is refused, unnamed it stays out."""
+    folder = tmp_path / "two"
+    build(replace(KEEPS_EVERY_PROBLEM, limit=2, group_size=4, states=2, references=2, draws=1), folder)
+    with pytest.raises(Refused, match="poise-prompt is fitted on two other prompts or more, and the build holds 2 in all"):
+        score(folder, ["poise-prompt"])
+    scored = set(score(folder)["estimator"])
+    learn = {name for name in available_estimators() if (e := get_estimator(name)).learns and not e.sees_prompts}
+    assert {"hista-loo", "loo-mean"} <= scored and learn and not learn & scored

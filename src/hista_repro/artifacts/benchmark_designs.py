@@ -1,43 +1,126 @@
-"""What the design of a benchmark does to its scores, as a page shows it (`hista_repro.sveb.designs`)."""
+"""Does the design of the benchmark decide? Its two choices that favour some estimators, undone: where states are cut, and whether
+estimators see the rollouts that these are cut from (`hista_repro.sveb.designs`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from hista_repro.artifacts.measurements import REPEATS
+from hista_repro.artifacts.comparisons import error_difference
+from hista_repro.artifacts.kept_tables import kept_table
+from hista_repro.artifacts.measurements import REPEATS, Measurement, measurements_of
 from hista_repro.artifacts.tables import Captioned
-from hista_repro.artifacts.verdicts import Interval
-from hista_repro.sveb.designs import LEAVE_ONE_OUT
+from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction
+from hista_repro.sveb import record
+from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.designs import INDEPENDENT, LEAVE_ONE_OUT, pool_scores, selection_bias
 from hista_repro.sveb.statistics import summarise
 
+CUTS = {"anywhere": "anywhere in an answer", "fixed": "at fixed positions"}
+"""Designs of the states, in words."""
+_TITLES = {"mae": "MAE", "mse": "Corrected MSE"}
 
-def readable_pools(scores: pd.DataFrame, forms: Mapping[str, str] = LEAVE_ONE_OUT) -> Captioned:
-    """The MAE of each method as published, without its own outcome, and over an independent pool, from `designs.pool_scores`.
 
-    The last column is the paired difference of the first and the third: what seeing the own rollout is worth to the published form.
+@dataclass(frozen=True)
+class Designs:
+    """What one build shows of its design, with a build of the same problems in the other design."""
+
+    other: Measurement
+    """`designs.pool_scores` of the build in the other design: states at fixed positions, over both pools."""
+    selection: Mapping[str, Interval]
+    """Key of `CUTS` -> the bias of `designs.selection_bias`."""
+
+    @property
+    def name(self) -> str:
+        return self.other.name
+
+
+def measure_designs(builds: Sequence[Mapping[str, Any]], cut_every: int, model: str = "") -> list[Designs]:
+    """Each build in the published design and in the other one: states at multiples of `cut_every` tokens, and an independent pool.
+
+    With a `model`, the first build is made with that model and the others are left out. Raises `Refused` for a build that cannot be made.
     """
+    if model:
+        builds = [{**builds[0], "model": model}]
+    found = []
+    for build in builds:
+        published, other = (Benchmark(record(settings)) for settings in (build, other_design(build, cut_every)))
+        scores = kept_table(pool_scores, other)
+        biases = {"anywhere": selection_bias(published), "fixed": selection_bias(other)}
+        for measurement in measurements_of(other.config.to_dict(), scores):
+            of_domain = {cuts: table[table["domain"] == measurement.domain].iloc[0] for cuts, table in biases.items()}
+            found.append(Designs(measurement, {cuts: Interval(*row[["bias", "low", "high"]]) for cuts, row in of_domain.items()}))
+    return found
+
+
+def other_design(build: Mapping[str, Any], cut_every: int) -> dict[str, Any]:
+    """The settings of the build that differs from `build` in its design alone."""
+    return {**build, "cut_every": cut_every, "independent_pool": True}
+
+
+def pool_errors(measurement: Measurement, forms: Mapping[str, str] = LEAVE_ONE_OUT) -> pd.DataFrame:
+    """Three rows of `statistics.summarise` for each method, with its name in `method`: as published, without its own outcome, and over an
+    independent pool, to which the other two are compared on the same states."""
+    tables = []
+    for published, left in forms.items():
+        names = [published, left, left + INDEPENDENT]
+        scores = measurement.scores[measurement.scores["estimator"].isin(names)]
+        table = summarise(scores, baseline=names[-1], repeats=REPEATS).set_index("estimator").loc[names].reset_index()
+        tables.append(table.assign(method=published))
+    return pd.concat(tables, ignore_index=True)
+
+
+def readable_pools(measurement: Measurement, errors: pd.DataFrame, error: str) -> Captioned:
+    """The `error` ("mae" or "mse") of `pool_errors`, a row for each method."""
     rows = []
-    for published, other in forms.items():
-        independent = f"{other}, independent"
-        names = [published, other, independent]
-        table = summarise(scores[scores["estimator"].isin(names)], baseline=independent, repeats=REPEATS)
-        table = table[table["domain"] == table["domain"].iloc[-1]].set_index("estimator")
-        errors = [_interval(table.loc[name], "mae").text() for name in names]
-        rows.append((published, *errors, _interval(table.loc[published], "mae_diff").text(signed=True)))
-    columns = ["estimator", "as published", "own outcome left out", "independent pool", "as published − independent"]
-    caption = "MAE on the same states, by what is seen of the rollout that a state is cut from: all, no outcome, nothing."
+    for method, table in errors.groupby("method", sort=False):
+        levels = [_interval(row, error).text() for _, row in table.iterrows()]
+        differences = [_interval(row, f"{error}_diff").text(signed=True) for _, row in table.iloc[:-1].iterrows()]
+        rows.append((method, *levels, *differences))
+    heads = ["as published", "own outcome left out", "independent pool"]
+    columns = ["estimator", *heads, "published − independent", "left out − independent"]
+    caption = f"{measurement.size}. {_TITLES[error]} on the same states, by what is seen of the rollout that a state is cut from."
     return Captioned(pd.DataFrame(rows, columns=columns), caption)
 
 
-def readable_selection(biases: Mapping[str, pd.DataFrame]) -> Captioned:
-    """Design -> `designs.selection_bias`, as one table: how far own outcomes lie above the values of the states that were picked."""
+def readable_selection(designs: Designs) -> Captioned:
+    """How far own outcomes lie above the values of the states that were picked, by design."""
     rows = []
-    for design, table in biases.items():
-        for row in table.itertuples():
-            words = "fair" if row.low <= 0 <= row.high else "right endings preferred" if row.bias > 0 else "wrong endings preferred"
-            rows.append((design, row.domain, row.n_states, Interval(row.bias, row.low, row.high).text(signed=True), words))
-    columns = ["cuts", "field", "states", "own outcome − reference", "selection"]
-    return Captioned(pd.DataFrame(rows, columns=columns), "Zero, up to chance, where a state is picked without regard to its ending.")
+    for cuts, bias in designs.selection.items():
+        words = "fair" if bias.low <= 0 <= bias.high else "right endings preferred" if bias.estimate > 0 else "wrong endings preferred"
+        rows.append((CUTS[cuts], bias.text(signed=True), words))
+    table = pd.DataFrame(rows, columns=["states are cut", "own outcome − reference", "selection"])
+    return Captioned(table, f"{designs.name}. Zero, up to chance, where a state is picked without regard to its ending.")
+
+
+def judge_designs(designs: Designs) -> list[Finding]:
+    """What the own outcome is worth where it can be compared with an answer that is not there, and whether states are picked fairly."""
+    findings = []
+    for published, left in LEAVE_ONE_OUT.items():
+        apart = left + INDEPENDENT
+        for error, words in (("mae", "mean absolute error"), ("mse", "corrected squared error")):
+            difference = error_difference(designs.other, published, apart, error)
+            claim = f"{published} has a smaller {words} than {left} over an independent pool"
+            findings.append(_finding(claim, designs, difference, -1))
+    for cuts, words in CUTS.items():
+        claim = f"states that are cut {words} come from answers that end right more often than their values say"
+        findings.append(_finding(claim, designs, designs.selection[cuts], 1))
+    return findings
+
+
+def shown_numbers(designs: Designs) -> dict[str, str]:
+    """The numbers that the page and the book's prose name."""
+    shown = {"setting": designs.name}
+    for published, left in (("hista", "hista-loo"), ("numca", "numca-loo")):
+        for key, name in ((published, published), (f"{published}_left", left)):
+            for error in _TITLES:
+                shown[f"{key}_{error}"] = error_difference(designs.other, name, left + INDEPENDENT, error).text(signed=True)
+    return shown | {f"bias_{cuts}": bias.text(signed=True) for cuts, bias in designs.selection.items()}
+
+
+def _finding(claim: str, designs: Designs, measured: Interval, sign: int) -> Finding:
+    return Finding(claim, designs.name, "no claim", measured.text(signed=True), judge_direction(sign, measured))
 
 
 def _interval(row: pd.Series, name: str) -> Interval:

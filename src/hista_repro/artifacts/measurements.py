@@ -72,14 +72,22 @@ def measure(builds: Sequence[Mapping[str, Any]], estimators: Sequence[str], mode
     measurements: dict[str, Measurement] = {}
     for build in builds:
         folder = record(build)
-        config = read_manifest(folder)["config"]
-        name = f"{Path(config['model']).name} on {Path(config['problems']).name}"
         scores = kept_scores(Benchmark(folder), {name: get_estimator(name) for name in estimators})
-        for domain, part in scores.groupby("domain", sort=False):
-            full_name = f"{name}, {domain}" if scores["domain"].nunique() > 1 else name
-            if full_name in measurements:
-                raise Refused(f"two builds are called {full_name!r}; builds of one page differ in model or problems")
-            if part["problem_id"].nunique() < 2:
-                raise Refused(f"{full_name} keeps one problem, and intervals need two or more; raise its limit")
-            measurements[full_name] = Measurement(full_name, config, str(domain), part.reset_index(drop=True))
+        for measurement in measurements_of(read_manifest(folder)["config"], scores):
+            if measurement.name in measurements:
+                raise Refused(f"two builds are called {measurement.name!r}; builds of one page differ in model or problems")
+            measurements[measurement.name] = measurement
     return list(measurements.values())
+
+
+def measurements_of(config: Mapping[str, Any], scores: pd.DataFrame) -> list[Measurement]:
+    """The `scores` of the build with the settings `config`, by domain; raises `Refused` for a domain of fewer than two problems."""
+    measurements = []
+    for domain, part in scores.groupby("domain", sort=False):
+        name = f"{Path(config['model']).name} on {Path(config['problems']).name}"
+        if scores["domain"].nunique() > 1:
+            name = f"{name}, {domain}"
+        if part["problem_id"].nunique() < 2:
+            raise Refused(f"{name} keeps one problem, and intervals need two or more; raise its limit")
+        measurements.append(Measurement(name, config, str(domain), part.reset_index(drop=True)))
+    return measurements

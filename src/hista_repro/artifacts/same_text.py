@@ -77,13 +77,12 @@ def parts_table(parts: Mapping[str, Measurement]) -> pd.DataFrame:
 
 def readable_parts(measurement: Measurement, table: pd.DataFrame, others: pd.Series) -> Captioned:
     """A `parts_table` as a page shows it, with how often another answer has the same text."""
-    shown = pd.DataFrame({"states": [PARTS[part] for part in PARTS]})
-    first = table.drop_duplicates("part")
-    shown["number"] = [f"{row.states} of {row.problems} problems" for row in first.itertuples()]
-    for estimator in ESTIMATORS:
-        rows = table[table["estimator"] == estimator]
-        cells = rows[["diff", "diff_low", "diff_high"]].itertuples(index=False)
-        shown[estimator] = ["–" if pd.isna(cell[0]) else Interval(*cell).text(signed=True) for cell in cells]
+    shown = pd.DataFrame({"estimator": ESTIMATORS})
+    for part, rows in table.groupby("part", sort=False):
+        cells = rows.set_index("estimator").loc[list(ESTIMATORS), ["diff", "diff_low", "diff_high"]].itertuples(index=False)
+        first = rows.iloc[0]
+        head = f"{PARTS[part]}: {first['states']} of {first['problems']} problems"
+        shown[head] = ["–" if pd.isna(cell[0]) else Interval(*cell).text(signed=True) for cell in cells]
     caption = (
         f"{measurement.size}. Corrected MSE minus that of {BASELINE}. In {(others > 0).mean():.0%} of the states another answer has the "
         f"same text so far, typically {others.median():g} of {measurement.config['group_size'] - 1}."

@@ -10,9 +10,9 @@ from hista_repro.book.choice import choice_table, comparisons, short_answer
 from hista_repro.book.conclusions import conclusions_text, evidence_table, log_table, read_conclusions, read_log
 from hista_repro.book.pages import empty_page, findings, provenance_note, result_entry, status_table
 from hista_repro.book.runs import ShownRun
+from hista_repro.book.scale_page import scale_page
 from hista_repro.files import write_json, write_text
 from hista_repro.notebook_format import nbformat
-from hista_repro.planning.pages import scale_page
 from hista_repro.sphinxext.results import DOCUMENT
 
 

@@ -9,13 +9,12 @@ kappa is the number of rollouts that the state before counts for. The default, 1
 """
 
 from dataclasses import dataclass
-from math import isfinite
 
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
 from hista_repro.estimators.numca import state_values
-from hista_repro.estimators.validation import check_siblings
+from hista_repro.estimators.validation import check_kappa, check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
 
@@ -29,8 +28,7 @@ class NumcaLOO(Estimator):
     information = Information.SIBLINGS
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.kappa) and self.kappa >= 0):
-            raise ValueError(f"kappa must be a number of rollouts, 0 or more, not {self.kappa}")
+        check_kappa(self.kappa)
 
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         check_siblings(group.size)

@@ -7,13 +7,12 @@ of `numca_loo`, and kappa = 0 is the tree of Tran et al. (2025) without the roll
 """
 
 from dataclasses import dataclass
-from math import isfinite
 
 from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
 from hista_repro.estimators.prefix_tree import tree_values
-from hista_repro.estimators.validation import check_siblings
+from hista_repro.estimators.validation import check_kappa, check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
 
@@ -28,8 +27,7 @@ class PrefixTreeLOO(Estimator):
     information = Information.SIBLINGS
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.kappa) and self.kappa >= 0):
-            raise ValueError(f"kappa must be a number of rollouts, 0 or more, not {self.kappa}")
+        check_kappa(self.kappa)
 
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         check_siblings(group.size)

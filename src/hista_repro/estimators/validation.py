@@ -1,6 +1,7 @@
 """What estimators ask of their arguments."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -35,6 +36,12 @@ def check_alpha(alpha: float) -> None:
     """`ValueError` for a smoothing factor outside [0, 1)."""
     if not 0 <= alpha < 1:
         raise ValueError(f"alpha must be at least 0 and below 1, not {alpha}")
+
+
+def check_kappa(kappa: float) -> None:
+    """`ValueError` for a number of rollouts, that a value counts for, below 0 or not finite."""
+    if not (isfinite(kappa) and kappa >= 0):
+        raise ValueError(f"kappa must be a number of rollouts, 0 or more, not {kappa}")
 
 
 def check_hidden(hidden: Sequence[Tensor], rewards_G: Tensor) -> None:

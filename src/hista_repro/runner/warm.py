@@ -35,6 +35,7 @@ _ENVIRONMENT = {
     "TQDM_DISABLE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's allocator; a thread beside a fork may leave the fork a lock for ever
 }
 """What Python and libraries read once, when they are loaded; bars appear in the progress file only."""
 

@@ -1,7 +1,6 @@
 """What the design of the benchmark adds to a score: where states are cut, and whether estimators see the rollouts these are cut from."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,18 +13,20 @@ from hista_repro.sveb.score import evaluate
 
 LEAVE_ONE_OUT = {"group-mean": "loo-mean", "numca": "numca-loo", "hista": "hista-loo"}
 """Published form -> the form that a rollout's own outcome does not enter."""
+INDEPENDENT = ", independent"
+"""What the label of a form ends with that was asked about an independent pool."""
 
 
-def pool_scores(folder: Path, forms: Mapping[str, str] = LEAVE_ONE_OUT) -> pd.DataFrame:
-    """Scores of the same states over both pools, with the columns of `score`, for a build with an independent pool.
+def pool_scores(benchmark: Benchmark, forms: Mapping[str, str] = LEAVE_ONE_OUT) -> pd.DataFrame:
+    """Scores of the same states over both pools, with the columns of `score`, for a benchmark with an independent pool.
 
     Of every method there are three rows: as published, over the rollouts that states are cut from; its leave-one-out form (`forms` gives
-    it), over the same; and that form over the independent pool, labelled "<name>, independent". The last two differ in nothing but the
+    it), over the same; and that form over the independent pool, with `INDEPENDENT` after its name. The last two differ in nothing but the
     sample and its size, G - 1 and G. What the first gains over both is due to the own outcome.
     """
-    own, apart = Benchmark(folder, independent_pool=False), Benchmark(folder, independent_pool=True)
+    own = Benchmark(benchmark.folder, independent_pool=False)
     published = evaluate(own, [get_estimator(name) for pair in forms.items() for name in pair])
-    independent = evaluate(apart, {f"{name}, independent": get_estimator(name) for name in forms.values()})
+    independent = evaluate(benchmark, {name + INDEPENDENT: get_estimator(name) for name in forms.values()})
     return pd.concat([published, independent], ignore_index=True)
 
 

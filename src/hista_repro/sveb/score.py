@@ -18,6 +18,8 @@ from hista_repro.sveb.records import read_table
 FILE = "scores.parquet"
 FOLDS = 5
 """Estimators that learn from other prompts are fitted on four fifths of the prompts and asked about the rest."""
+_FEWEST_TO_LEARN = 3
+"""Prompts of a build without which nothing is learnt across prompts: what differs between prompts shows in two."""
 
 
 def score(folder: Path, estimators: Sequence[str | Estimator] | None = None, *, baseline: str | None = None) -> pd.DataFrame:
@@ -25,7 +27,8 @@ def score(folder: Path, estimators: Sequence[str | Estimator] | None = None, *, 
 
     One row per state and estimator: state_id, problem_id, domain, estimator, information, estimate, reference, n. `estimators` are names,
     or estimators of any settings; the default is all that train no network, whose extra draws the build holds and, over an independent
-    pool, that are not of the own-return set. `baseline` names one more to score, for `statistics.summarise`.
+    pool, that are not of the own-return set. Of fewer than three problems, those that learn from other problems stay out. `baseline`
+    names one more to score, for `statistics.summarise`.
 
     The rows are written to `scores.parquet` in `folder`, in the place of those of estimators of the same names. Rows of other estimators
     that the file holds stay as they were scored, whatever the settings and the code were then; without the file all begins anew. Raises
@@ -85,6 +88,7 @@ def evaluate(benchmark: Benchmark, estimators: Sequence[Estimator] | Mapping[str
 
 def _by_default(estimator: Estimator, benchmark: Benchmark) -> bool:
     askable = estimator.information.unbiased or not benchmark.independent_pool
+    askable &= len(benchmark) >= _FEWEST_TO_LEARN or not estimator.learns or estimator.sees_prompts
     return askable and estimator.draws <= benchmark.config.draws and not estimator.trains_model
 
 
@@ -111,8 +115,8 @@ def _cross_fitted(
     estimator: Estimator, groups: dict[str, RolloutGroup], names: np.ndarray, seed: int
 ) -> Iterator[tuple[Estimator, np.ndarray]]:
     """(fitted estimator, prompts to ask it about) such that no estimator is asked about a prompt that it saw."""
-    if len(names) < 2:
-        raise Refused(f"{estimator.name} is fitted on other prompts, and the build holds {len(names)}")
+    if len(names) < _FEWEST_TO_LEARN:
+        raise Refused(f"{estimator.name} is fitted on two other prompts or more, and the build holds {len(names)} in all; raise its limit")
     order = np.random.default_rng(derive_seed(seed, "folds")).permutation(names)
     for held_out in np.array_split(order, min(FOLDS, len(order))):
         seen = set(order) - set(held_out)

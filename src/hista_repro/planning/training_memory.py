@@ -5,7 +5,7 @@ parameter 2 bytes in bfloat16, 2 of gradient, and 12 in float32 for the master c
 pass with gradient checkpointing holds: the input of every layer, and the inner values of the layer that is computed anew. Logits are never
 held, since TRL goes through them in tiles. What fragmentation, communication and CUDA itself take is not counted.
 
-`python -m hista_repro.training.memory` prints the table of the paper's settings.
+`python -m hista_repro.planning.training_memory` prints the table of the paper's settings.
 """
 
 from dataclasses import asdict, dataclass

@@ -8,8 +8,8 @@ from transformers import DynamicCache
 
 from hista_repro.models import load_model
 from hista_repro.models.sizes import cache_bytes_per_token, model_config
+from hista_repro.planning.training_memory import Launch, activation_bytes, memory_of, memory_table, sharded
 from hista_repro.training.config import TrainConfig
-from hista_repro.training.memory import Launch, activation_bytes, memory_of, memory_table, sharded
 from hista_repro.training.presets import PRESETS
 
 
