@@ -30,9 +30,9 @@ def designs(measured):
 
 
 def test_pools_are_laid_side_by_side(designs):
-    frame = readable_pools(designs.other, pool_errors(designs.other), "mae").frame.set_index("estimator")
-    assert frame.index.tolist() == list(LEAVE_ONE_OUT)
-    assert frame.loc["hista"].tolist() == [
+    frame = readable_pools(designs.other, pool_errors(designs.other), "mae").frame
+    assert frame.columns.tolist() == ["what is seen", *LEAVE_ONE_OUT]
+    assert frame["hista"].tolist() == [
         "0.050 [0.050, 0.050]",
         "0.150 [0.150, 0.150]",
         "0.100 [0.100, 0.100]",

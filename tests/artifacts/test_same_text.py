@@ -72,7 +72,8 @@ def test_a_part_without_states_has_no_numbers_and_the_page_stands(known):
     assert table[table["part"] == "alone"]["diff"].isna().all()
     assert [f.word for f in judge_parts(parts)][2:] == [Word.NOT_RUN, Word.NOT_RUN]
     frame = readable_parts(measurement, table, others).frame
-    assert frame["no other answer has the same text: 0 of 0 problems"].tolist() == ["–"] * len(frame)
+    assert frame["text of its own"].tolist() == ["0 (0)", "–", "–", "–"]
+    assert frame["all states"].iloc[0] == "240 (60)"
     assert shown_numbers(measurement, parts, others)["hista_alone"] == "not measured"
     plot_parts({"tiny": table})
 

@@ -72,16 +72,16 @@ def pool_errors(measurement: Measurement, forms: Mapping[str, str] = LEAVE_ONE_O
 
 
 def readable_pools(measurement: Measurement, errors: pd.DataFrame, error: str) -> Captioned:
-    """The `error` ("mae" or "mse") of `pool_errors`, a row for each method."""
-    rows = []
+    """The `error` ("mae" or "mse") of `pool_errors`, a column for each method."""
+    columns = {}
     for method, table in errors.groupby("method", sort=False):
         levels = [_interval(row, error).text() for _, row in table.iterrows()]
         differences = [_interval(row, f"{error}_diff").text(signed=True) for _, row in table.iloc[:-1].iterrows()]
-        rows.append((method, *levels, *differences))
-    heads = ["as published", "own outcome left out", "independent pool"]
-    columns = ["estimator", *heads, "published − independent", "left out − independent"]
-    caption = f"{measurement.size}. {_TITLES[error]} on the same states, by what is seen of the rollout that a state is cut from."
-    return Captioned(pd.DataFrame(rows, columns=columns), caption)
+        columns[method] = [*levels, *differences]
+    seen = ["as published", "own outcome left out", "independent pool"]
+    compared = [f"{what} − independent" for what in ("published", "left out")]
+    caption = f"{measurement.size}. {_TITLES[error]} on the same states, by what an estimator sees of the answers they are cut from."
+    return Captioned(pd.DataFrame({"what is seen": [*seen, *compared], **columns}), caption)
 
 
 def readable_selection(designs: Designs) -> Captioned:

@@ -25,6 +25,7 @@ MEAN = "mean of the answers with the same text"
 """Label of the prefix tree without shrinkage: where another answer has the text of a state, the mean reward of those that have."""
 PARTS = {"all": "all states", "shared": "another answer has the same text", "alone": "no other answer has the same text"}
 """Parts of the states, in words."""
+_HEADS = {"all": "all states", "shared": "text that others share", "alone": "text of its own"}
 EQUAL = 0.001
 """Values of at most this distance are equal for all purposes."""
 _FEWEST = 2
@@ -77,12 +78,11 @@ def parts_table(parts: Mapping[str, Measurement]) -> pd.DataFrame:
 
 def readable_parts(measurement: Measurement, table: pd.DataFrame, others: pd.Series) -> Captioned:
     """A `parts_table` as a page shows it, with how often another answer has the same text."""
-    shown = pd.DataFrame({"estimator": ESTIMATORS})
+    shown = pd.DataFrame({"estimator": ["states (problems)", *ESTIMATORS]})
     for part, rows in table.groupby("part", sort=False):
         cells = rows.set_index("estimator").loc[list(ESTIMATORS), ["diff", "diff_low", "diff_high"]].itertuples(index=False)
-        first = rows.iloc[0]
-        head = f"{PARTS[part]}: {first['states']} of {first['problems']} problems"
-        shown[head] = ["–" if pd.isna(cell[0]) else Interval(*cell).text(signed=True) for cell in cells]
+        differences = ["–" if pd.isna(cell[0]) else Interval(*cell).text(signed=True) for cell in cells]
+        shown[_HEADS[part]] = [f"{rows['states'].iloc[0]} ({rows['problems'].iloc[0]})", *differences]
     caption = (
         f"{measurement.size}. Corrected MSE minus that of {BASELINE}. In {(others > 0).mean():.0%} of the states another answer has the "
         f"same text so far, typically {others.median():g} of {measurement.config['group_size'] - 1}."
