@@ -4,6 +4,7 @@ import pytest
 import torch
 from scipy.stats import chisquare, kstest
 
+from hista_repro.problems.sources import load_problems
 from hista_repro.rollouts.engine import Request
 from hista_repro.rollouts.transformers_engine import TransformersEngine
 from hista_repro.rollouts.writing import _BELOW_ONE, _where, draw
@@ -80,3 +81,22 @@ def test_the_share_within_a_block_is_uniform_again():
     assert chisquare(torch.bincount(found, minlength=4)[weights > 0], (weights[weights > 0] * 5000).numpy()).pvalue > 1e-3
     for thing in (0, 2, 3):
         assert kstest(within[found == thing].numpy(), "uniform").pvalue > 1e-3
+
+
+def test_completions_are_as_likely_as_the_entropy_of_the_model_says():
+    """What is drawn from a distribution has its entropy as mean surprise; draws from a sharper one have less, from a flatter one more."""
+    engine = TransformersEngine("tiny")
+    prompts = [engine.encode(problem.problem) for problem in load_problems("arithmetic-steps", limit=40, seed=0)]
+    asked = [prompt for prompt in prompts for _ in range(25)]
+    completions = engine.sample([Request(prompt, 60) for prompt in asked], temperature=1.0, stop=(), seed=0)
+    width = max(map(len, prompts)) + 60
+    ids, acted = torch.full((len(asked), width), engine.tokenizer.pad_token_id), torch.zeros(len(asked), width - 1, dtype=torch.bool)
+    for row, (prompt, completion) in enumerate(zip(asked, completions, strict=True)):
+        whole = [*prompt, *[*completion.token_ids, engine.tokenizer.eos_token_id][:60]]
+        ids[row, : len(whole)] = torch.tensor(whole)
+        acted[row, len(prompt) - 1 : len(whole) - 1] = True
+    with torch.inference_mode():
+        chances = engine.model(ids).logits[:, :-1].log_softmax(-1)
+    surprises = -chances.gather(-1, ids[:, 1:, None])[..., 0]
+    excess = torch.where(acted, surprises + (chances.exp() * chances).sum(-1), 0).sum(-1)
+    assert abs(float(excess.mean())) < 4 * float(excess.std()) / len(excess) ** 0.5
