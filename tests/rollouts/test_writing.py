@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from scipy.stats import chisquare, kstest
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, MistralConfig, MistralForCausalLM
 
 from hista_repro.problems.sources import load_problems
 from hista_repro.rollouts.engine import Request
@@ -72,6 +73,64 @@ def test_a_stop_string_is_found_across_what_was_written_before(random_model):
     assert ends(0, c)
     assert not ends(1, c)
     assert [ends(2, token) for token in (a, b, c)] == [False, False, True]
+
+
+def test_a_stop_string_that_single_tokens_seem_to_spell_ends_nothing(random_model):
+    """Some tokenizers drop a space that a token begins with when it is decoded alone."""
+    engine = TransformersEngine(str(random_model))
+    decoder = engine._decoder
+    texts = {(11,): "a", (12,): "\n", (13,): "Q", (11, 12, 13): "a\n Q", (11, 12): "a\n"}
+    decoder._text = lambda ids: texts.get(tuple(ids), "")
+    ends = decoder.watch(("\nQ",), [()])
+    assert [ends(0, token) for token in (11, 12, 13)] == [False, False, False]
+    del decoder._text
+
+
+def _saved(folder, tokenizer_of, config, kind):
+    torch.manual_seed(0)
+    kind(config).eval().save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tokenizer_of).save_pretrained(folder)
+    return TransformersEngine(str(folder))
+
+
+@pytest.fixture(scope="module")
+def sizes(random_model):
+    tokenizer = AutoTokenizer.from_pretrained(random_model)
+    return {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
+
+
+def test_a_sliding_window_counts_what_was_read(random_model, sizes, tmp_path):
+    config = MistralConfig(
+        **{"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1},
+        **{"sliding_window": 8, "max_position_embeddings": 64, **sizes},
+    )
+    engine = _saved(tmp_path, random_model, config, MistralForCausalLM)
+    prompts = [engine.encode("what is 12 + " + rest) for rest in ("1?", "345?", "6 - 7 - 8?", "1?")]
+    completions = engine.sample([Request(prompt, 14) for prompt in prompts], temperature=0, stop=(), seed=0)
+    for prompt, completion in zip(prompts, completions, strict=True):
+        assert list(completion.token_ids) == _greedy(engine, prompt, 14)
+
+
+def test_rows_that_have_ended_do_not_run_out_of_positions(random_model, sizes, tmp_path):
+    config = GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=64, **sizes)
+    engine = _saved(tmp_path, random_model, config, GPT2LMHeadModel)
+    prompt = (5,) * 40
+    requests = [Request(prompt, 24, (6,) * 20)] + [Request(prompt, 24)] * 8
+    completions = engine.sample(requests, temperature=0, stop=(), seed=0)
+    assert list(completions[1].token_ids) == _greedy(engine, prompt, 24)
+    assert list(completions[0].token_ids) == [6] * 20 + _greedy(engine, prompt + (6,) * 20, 4)
+
+
+def _greedy(engine, prompt, most):
+    """By one forward pass over one sequence for each token: no cache, no padding, no batch."""
+    written = []
+    while len(written) < most:
+        with torch.inference_mode():
+            token = int(engine.model(torch.tensor([[*prompt, *written]])).logits[0, -1].argmax())
+        if token == engine.tokenizer.eos_token_id:
+            break
+        written.append(token)
+    return written
 
 
 def test_the_share_within_a_block_is_uniform_again():

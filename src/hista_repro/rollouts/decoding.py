@@ -43,16 +43,21 @@ class Decoder:
     def watch(self, stop: Sequence[str], written: Sequence[Sequence[int]]) -> Callable[[int, int], bool]:
         """Told, token by token, what is written after each of `written`: a function of row and token that says whether that ends the row.
 
-        It may miss a stop string of which a character is spread over several tokens; `completion` finds each.
+        It may miss a stop string in which tokens decode otherwise than on their own; `completion` finds each.
         """
         longest = max(map(len, stop), default=1)
-        # the last characters of each row, one too few for a stop string
-        tails = [self._text(ids[-longest:])[1 - longest :] if longest > 1 else "" for ids in written]
+        rows = [list(ids) for ids in written]
+        # the last characters of each row by single tokens, one too few for a stop string
+        tails = ["".join(map(self._piece, ids[-longest:]))[1 - longest :] if longest > 1 else "" for ids in rows]
 
         def ends(row: int, token: int) -> bool:
+            rows[row].append(token)
             tail = tails[row] + self._piece(token)
             tails[row] = tail[1 - longest :] if longest > 1 else ""
-            return token in self._eos or any(string in tail for string in stop)
+            if token in self._eos:
+                return True
+            # tokens may decode otherwise together
+            return any(string in tail for string in stop) and any(string in self._text(rows[row]) for string in stop)
 
         return ends
 

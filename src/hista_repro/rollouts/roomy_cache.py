@@ -26,10 +26,14 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = self._append(0, self.keys, key_states), self._append(1, self.values, value_states)
         return self.keys, self.values
 
+    def batch_select_indices(self, indices: Tensor) -> None:
+        self._rooms = [None, None]  # or the rows that are left out would be held, too
+        super().batch_select_indices(indices)
+
     def _append(self, which: int, held: Tensor, new: Tensor) -> Tensor:
         used = held.shape[-2] if held.numel() else 0
         total, room = used + new.shape[-2], self._rooms[which]
-        # what is held is no longer a view of the room after rows were selected
+        # what is held is no longer a view of the room where something else changed it
         if room is None or (used and room.data_ptr() != held.data_ptr()) or room.shape[0] != new.shape[0] or room.shape[-2] < total:
             room = new.new_empty(*new.shape[:-2], total + max(_ROOM, total // 2), new.shape[-1])
             if used:

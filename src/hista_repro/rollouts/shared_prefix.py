@@ -39,7 +39,7 @@ def can_share(model: PreTrainedModel) -> bool:
     """Whether every layer of `model` attends to everything before it, through transformers' attention interface."""
     config = model.config.get_text_config(decoder=True)
     layer_types = getattr(config, "layer_types", None) or ["full_attention"]
-    return model._supports_sdpa and set(layer_types) == {"full_attention"} and not getattr(config, "use_sliding_window", False)
+    return model._supports_sdpa and set(layer_types) == {"full_attention"} and getattr(config, "sliding_window", None) is None
 
 
 @contextmanager

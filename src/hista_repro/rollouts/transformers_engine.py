@@ -4,7 +4,8 @@ Tokens are drawn with nothing but a temperature (no top-k, no top-p, no repetiti
 configuration says), since a truncated distribution is not the policy whose value is being estimated.
 
 What is shared between prompts is computed once. A batch is laid out as [common prefix | padding | rest of the prompt]: the prefix is read
-and held once (see `shared_prefix`), and equal prompts, such as those of the continuations of one state, are read once.
+and held once where the model allows it (see `shared_prefix`), and equal prompts, such as those of the continuations of one state, are read
+once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -129,7 +130,8 @@ class TransformersEngine:
     def _generate(self, batch: Sequence[Request], temperature: float, stop: Sequence[str], seed: int) -> list[list[int]]:
         """The sampled token ids of each row, one that ends the sequence included."""
         prompts = sorted({request.read for request in batch})
-        shared = min(_shared(prompts[0], prompts[-1]), min(map(len, prompts)) - 1)
+        # where a layer sees the last so many columns alone, padding must not stand between columns that are read
+        shared = min(_shared(prompts[0], prompts[-1]), min(map(len, prompts)) - 1) if self._shares else 0
         ids, mask = self._lay_out(prompts, shared)
         row_of = {prompt: row for row, prompt in enumerate(prompts)}
         rows = torch.tensor([row_of[request.read] for request in batch], device=self.device)

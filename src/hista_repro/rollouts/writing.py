@@ -21,7 +21,7 @@ _FEWER = 0.75
 def write_on(
     model: PreTrainedModel,
     cache: DynamicCache,
-    last_R: Tensor,
+    next_R: Tensor,
     mask_R_T: Tensor,
     *,
     limits: Sequence[int],
@@ -31,17 +31,19 @@ def write_on(
 ) -> list[list[int]]:
     """The tokens that each of R rows adds: at most as many as `limits` says, the one for which `ends(row, token)` is true included.
 
-    `cache` holds all that the rows have read but for their last token, `last_R`; `mask_R_T` covers that too. A row's random numbers depend
+    `cache` holds all that the rows have read but for their last token, `next_R`; `mask_R_T` covers that too. A row's random numbers depend
     on `seed` and its place in the batch, not on when others end.
     """
-    device = last_R.device
+    device = next_R.device
     generator = torch.Generator().manual_seed(seed)
     written: list[list[int]] = [[] for _ in limits]
     held = torch.arange(len(limits))
     read, steps = mask_R_T.shape[1], max(limits, default=0)
     mask_R_T = torch.cat([mask_R_T, mask_R_T.new_ones(len(limits), steps)], dim=1)
     positions_R_1 = mask_R_T[:, :read].sum(1, keepdim=True) - 1
-    tokens_R_1 = last_R[:, None]
+    # rows that have ended are held for a while, and must not run out of positions
+    last_R_1 = positions_R_1 + (torch.tensor(limits, device=device)[:, None] - 1).clamp(min=0)
+    tokens_R_1 = next_R[:, None]
     going_on = [row for row, limit in enumerate(limits) if limit > 0]
     for step in range(steps):
         if len(going_on) <= _FEWER * len(held):
@@ -49,11 +51,12 @@ def write_on(
             kept = torch.tensor([place[row] for row in going_on])
             held, kept = held[kept], kept.to(device)
             cache.batch_select_indices(kept)
-            mask_R_T, positions_R_1, tokens_R_1 = mask_R_T[kept], positions_R_1[kept], tokens_R_1[kept]
+            mask_R_T, tokens_R_1 = mask_R_T[kept], tokens_R_1[kept]
+            positions_R_1, last_R_1 = positions_R_1[kept], last_R_1[kept]
         logits_R_V = model(
             input_ids=tokens_R_1,
             attention_mask=mask_R_T[:, : read + step],
-            position_ids=positions_R_1 + step,
+            position_ids=torch.minimum(positions_R_1 + step, last_R_1),
             past_key_values=cache,
             use_cache=True,
         ).logits[:, -1]
