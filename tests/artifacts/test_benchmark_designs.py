@@ -15,7 +15,10 @@ from hista_repro.artifacts.benchmark_designs import (
     shown_numbers,
 )
 from hista_repro.artifacts.verdicts import Interval, Word
+from hista_repro.errors import Refused
+from hista_repro.sveb import record
 from hista_repro.sveb.designs import INDEPENDENT, LEAVE_ONE_OUT
+from hista_repro.sveb.records import read_table
 
 REFERENCES = [0.5, 0.25, 0.75, 0.5]
 OFF = {"group-mean": 0.2, "loo-mean": 0.2, "numca": 0.2, "numca-loo": 0.1, "hista": 0.05, "hista-loo": 0.15}
@@ -26,7 +29,7 @@ OFF = {"group-mean": 0.2, "loo-mean": 0.2, "numca": 0.2, "numca-loo": 0.1, "hist
 def designs(measured):
     off = {**OFF, **{form + INDEPENDENT: 0.1 for form in LEAVE_ONE_OUT.values()}}
     measurement = measured({name: np.array(REFERENCES) + error for name, error in off.items()}, REFERENCES)
-    return Designs(measurement, {"anywhere": Interval(0.06, 0.02, 0.1), "fixed": Interval(-0.01, -0.05, 0.03)})
+    return Designs(measurement, {"anywhere": Interval(0.06, 0.02, 0.1), "fixed": Interval(-0.01, -0.05, 0.03)}, Interval(-2.0, -3.0, -1.0))
 
 
 def test_pools_are_laid_side_by_side(designs):
@@ -43,7 +46,7 @@ def test_pools_are_laid_side_by_side(designs):
 
 def test_selection_is_put_in_words(designs):
     frame = readable_selection(designs).frame
-    assert frame["selection"].tolist() == ["right endings preferred", "fair"]
+    assert frame["selection"].tolist() == ["right endings preferred", "undecided"]
     assert frame["own outcome − reference"].tolist() == ["+0.060 [+0.020, +0.100]", "−0.010 [−0.050, +0.030]"]
 
 
@@ -78,3 +81,12 @@ def test_the_other_design_is_built_from_the_same_problems_and_answers(tmp_path, 
     again = measure_designs([build], cut_every=8)[0]
     pd.testing.assert_frame_equal(again.other.scores, found.other.scores)
     assert list(found.selection) == ["anywhere", "fixed"]
+    for builds, message in (
+        ([], "builds is empty"),
+        ([build] * 2, "two builds are called"),
+        ([other_design(build, 8)], "published design"),
+    ):
+        with pytest.raises(Refused, match=message):
+            measure_designs(builds, cut_every=8)
+    ours, theirs = (read_table(record(settings), "rollouts") for settings in (build, other_design(build, 8)))
+    pd.testing.assert_frame_equal(ours, theirs)

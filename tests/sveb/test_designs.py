@@ -13,7 +13,7 @@ from hista_repro.problems.grading import grade
 from hista_repro.problems.sources import load_problems
 from hista_repro.sveb import build, score
 from hista_repro.sveb.benchmark import Benchmark
-from hista_repro.sveb.designs import pool_scores, selection_bias
+from hista_repro.sveb.designs import longer_when_right, pool_scores, selection_bias
 from hista_repro.sveb.own_weight import own_weight_table
 from hista_repro.sveb.records import read_table
 from hista_repro.sveb.score import evaluate
@@ -105,6 +105,14 @@ def test_own_outcomes_are_held_against_references(apart, built):
         expected = [own[s.problem_id, s.sample] - s.successes / s.n for s in states.itertuples()]
         assert row.bias == pytest.approx(pd.Series(expected).mean())
         assert row.low <= row.bias <= row.high
+
+
+def test_right_and_wrong_rollouts_are_compared_within_problems(built):
+    rollouts = read_table(built, "rollouts")
+    lengths = rollouts.assign(tokens=rollouts.token_ids.map(len)).pivot_table(index="problem_id", columns="reward", values="tokens")
+    estimate, low, high = longer_when_right(Benchmark(built), "number", repeats=200)
+    assert estimate == pytest.approx((lengths[1.0] - lengths[0.0]).dropna().mean())
+    assert low <= estimate <= high
 
 
 def test_truncated_completions_are_graded_by_what_they_hold(built):

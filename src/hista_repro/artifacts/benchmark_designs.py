@@ -5,20 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hista_repro.artifacts.comparisons import error_difference
 from hista_repro.artifacts.kept_tables import kept_table
-from hista_repro.artifacts.measurements import REPEATS, Measurement, measurements_of
+from hista_repro.artifacts.measurements import REPEATS, Measurement, check_names, chosen_builds, measurements_of
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction
+from hista_repro.errors import Refused
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
-from hista_repro.sveb.designs import INDEPENDENT, LEAVE_ONE_OUT, pool_scores, selection_bias
+from hista_repro.sveb.designs import INDEPENDENT, LEAVE_ONE_OUT, longer_when_right, pool_scores, selection_bias
 from hista_repro.sveb.statistics import summarise
 
 CUTS = {"anywhere": "anywhere in an answer", "fixed": "at fixed positions"}
 """Designs of the states, in words."""
+_DESIGN = ("cut_every", "independent_pool")
 _TITLES = {"mae": "MAE", "mse": "Corrected MSE"}
 
 
@@ -30,6 +33,9 @@ class Designs:
     """`designs.pool_scores` of the build in the other design: states at fixed positions, over both pools."""
     selection: Mapping[str, Interval]
     """Key of `CUTS` -> the bias of `designs.selection_bias`."""
+    longer: Interval | None
+    """By how many tokens right answers are longer than wrong ones to the same problem (`designs.longer_when_right`); None where too few
+    problems have both."""
 
     @property
     def name(self) -> str:
@@ -39,18 +45,22 @@ class Designs:
 def measure_designs(builds: Sequence[Mapping[str, Any]], cut_every: int, model: str = "") -> list[Designs]:
     """Each build in the published design and in the other one: states at multiples of `cut_every` tokens, and an independent pool.
 
-    With a `model`, the first build is made with that model and the others are left out. Raises `Refused` for a build that cannot be made.
+    With a `model`, the first build is made with that model and the others are left out. Raises `Refused` for no builds, for two of one
+    name, and for one that is in another design already.
     """
-    if model:
-        builds = [{**builds[0], "model": model}]
     found = []
-    for build in builds:
+    for build in chosen_builds(builds, model):
+        if own := [name for name in _DESIGN if build.get(name)]:
+            raise Refused(f"a build of this page is in the published design, without {own[0]}; what it is compared with is made of it")
         published, other = (Benchmark(record(settings)) for settings in (build, other_design(build, cut_every)))
         scores = kept_table(pool_scores, other)
         biases = {"anywhere": selection_bias(published), "fixed": selection_bias(other)}
         for measurement in measurements_of(other.config.to_dict(), scores):
             of_domain = {cuts: table[table["domain"] == measurement.domain].iloc[0] for cuts, table in biases.items()}
-            found.append(Designs(measurement, {cuts: Interval(*row[["bias", "low", "high"]]) for cuts, row in of_domain.items()}))
+            selection = {cuts: Interval(*row[["bias", "low", "high"]]) for cuts, row in of_domain.items()}
+            longer = longer_when_right(published, measurement.domain)
+            found.append(Designs(measurement, selection, Interval(*longer) if np.isfinite(longer).all() else None))
+    check_names([designs.name for designs in found])
     return found
 
 
@@ -88,7 +98,7 @@ def readable_selection(designs: Designs) -> Captioned:
     """How far own outcomes lie above the values of the states that were picked, by design."""
     rows = []
     for cuts, bias in designs.selection.items():
-        words = "fair" if bias.low <= 0 <= bias.high else "right endings preferred" if bias.estimate > 0 else "wrong endings preferred"
+        words = "undecided" if bias.low <= 0 <= bias.high else "right endings preferred" if bias.estimate > 0 else "wrong endings preferred"
         rows.append((CUTS[cuts], bias.text(signed=True), words))
     table = pd.DataFrame(rows, columns=["states are cut", "own outcome − reference", "selection"])
     return Captioned(table, f"{designs.name}. Zero, up to chance, where a state is picked without regard to its ending.")
@@ -116,6 +126,7 @@ def shown_numbers(designs: Designs) -> dict[str, str]:
         for key, name in ((published, published), (f"{published}_left", left)):
             for error in _TITLES:
                 shown[f"{key}_{error}"] = error_difference(designs.other, name, left + INDEPENDENT, error).text(signed=True)
+    shown["longer"] = "not measured" if designs.longer is None else designs.longer.text(signed=True)
     return shown | {f"bias_{cuts}": bias.text(signed=True) for cuts, bias in designs.selection.items()}
 
 

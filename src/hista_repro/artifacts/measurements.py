@@ -65,19 +65,26 @@ def measure(builds: Sequence[Mapping[str, Any]], estimators: Sequence[str], mode
     With a `model`, the first build is made with that model and the others are left out. Raises `Refused` for no builds, for two that do
     not differ in model, problems or domain, and for a domain of fewer than two problems, over which there is no interval.
     """
-    if not builds:
-        raise Refused("builds is empty; give the settings of one build or more")
-    if model:
-        builds = [{**builds[0], "model": model}]
-    measurements: dict[str, Measurement] = {}
-    for build in builds:
+    measurements = []
+    for build in chosen_builds(builds, model):
         folder = record(build)
         scores = kept_scores(Benchmark(folder), {name: get_estimator(name) for name in estimators})
-        for measurement in measurements_of(read_manifest(folder)["config"], scores):
-            if measurement.name in measurements:
-                raise Refused(f"two builds are called {measurement.name!r}; builds of one page differ in model or problems")
-            measurements[measurement.name] = measurement
-    return list(measurements.values())
+        measurements += measurements_of(read_manifest(folder)["config"], scores)
+    check_names([measurement.name for measurement in measurements])
+    return measurements
+
+
+def chosen_builds(builds: Sequence[Mapping[str, Any]], model: str) -> Sequence[Mapping[str, Any]]:
+    """The builds of a page: `builds`, or with a `model` the first of them with that model; raises `Refused` for none."""
+    if not builds:
+        raise Refused("builds is empty; give the settings of one build or more")
+    return [{**builds[0], "model": model}] if model else builds
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise `Refused` where two measurements of a page share a name."""
+    if twice := [name for number, name in enumerate(names) if name in names[:number]]:
+        raise Refused(f"two builds are called {twice[0]!r}; builds of one page differ in model or problems")
 
 
 def measurements_of(config: Mapping[str, Any], scores: pd.DataFrame) -> list[Measurement]:

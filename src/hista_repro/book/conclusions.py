@@ -41,7 +41,7 @@ _MEANINGS = {
     Standing.PARTLY: "In some measurements; in others an interval includes both directions, and none says the opposite.",
     Standing.DEPENDS: "In some measurements, and in others the opposite.",
     Standing.FAILS: "Some measurement says the opposite, with an interval that excludes what the sentence says, and none agrees.",
-    Standing.OPEN: "Measured, but intervals include both directions.",
+    Standing.OPEN: "Measured, but intervals include both directions, or a critic was not seen to learn.",
     Standing.NOT_RUN: "For want of a run, or since it does not apply to what was run.",
 }
 _OPPOSITE = {Word.AGREES: Word.DISAGREES, Word.DISAGREES: Word.AGREES}

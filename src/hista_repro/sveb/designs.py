@@ -22,7 +22,8 @@ def pool_scores(benchmark: Benchmark, forms: Mapping[str, str] = LEAVE_ONE_OUT) 
 
     Of every method there are three rows: as published, over the rollouts that states are cut from; its leave-one-out form (`forms` gives
     it), over the same; and that form over the independent pool, with `INDEPENDENT` after its name. The last two differ in nothing but the
-    sample and its size, G - 1 and G. What the first gains over both is due to the own outcome.
+    sample and its size, G - 1 and G. What the first gains over both comes with the own outcome; `numca-loo` also shrinks, which `numca`
+    does not.
     """
     own = Benchmark(benchmark.folder, independent_pool=False)
     published = evaluate(own, [get_estimator(name) for pair in forms.items() for name in pair])
@@ -49,3 +50,22 @@ def selection_bias(benchmark: Benchmark, repeats: int = 2000, seed: int = 0, lev
         bias = part["excess"].mean()
         rows.append({"domain": domain, "n_prompts": len(sums), "n_states": len(part), "bias": bias, "low": low[0], "high": high[0]})
     return pd.DataFrame(rows)
+
+
+def longer_when_right(
+    benchmark: Benchmark, domain: str, repeats: int = 2000, seed: int = 0, level: float = 0.95
+) -> tuple[float, float, float]:
+    """By how many tokens right rollouts are longer than wrong ones of the same prompt, with the ends of its interval at `level`.
+
+    The mean over the prompts of `domain` that have both. Where it is zero, cuts anywhere prefer no ending. NaN without such prompts.
+    """
+    differences = []
+    for name, group in benchmark.cut_from.items():
+        lengths, right = np.array([group.length(i) for i in range(group.size)]), group.rewards_G.numpy() > 0
+        if benchmark.states[name]["domain"].iloc[0] == domain and 0 < right.sum() < group.size:
+            differences.append(lengths[right].mean() - lengths[~right].mean())
+    if not differences:
+        return (np.nan,) * 3
+    resamples_R_P = resampled_prompts(len(differences), repeats, np.random.default_rng(derive_seed(seed, "longer", domain)))
+    low, high = percentile_interval((resamples_R_P @ np.array(differences) / len(differences))[None], level, len(differences))
+    return float(np.mean(differences)), float(low[0]), float(high[0])
