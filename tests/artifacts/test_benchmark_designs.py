@@ -14,6 +14,7 @@ from hista_repro.artifacts.benchmark_designs import (
     readable_selection,
     shown_numbers,
 )
+from hista_repro.artifacts.benchmark_designs_figure import plot_pools
 from hista_repro.artifacts.verdicts import Interval, Word
 from hista_repro.errors import Refused
 from hista_repro.sveb import record
@@ -90,3 +91,13 @@ def test_the_other_design_is_built_from_the_same_problems_and_answers(tmp_path, 
             measure_designs(builds, cut_every=8)
     ours, theirs = (read_table(record(settings), "rollouts") for settings in (build, other_design(build, 8)))
     pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_the_figure_has_both_forms_of_every_method(designs):
+    (axis,) = plot_pools({"tiny": pool_errors(designs.other)}).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == list(LEAVE_ONE_OUT)
+    points = {
+        line.get_label(): line.get_xdata().tolist() for line in axis.lines if line.get_label() in ("as published", "own outcome left out")
+    }
+    assert points["as published"][2] == pytest.approx(0.05**2 - 0.1**2)
+    assert points["own outcome left out"][2] == pytest.approx(0.15**2 - 0.1**2)
