@@ -3,6 +3,7 @@ import os
 import signal
 import time
 from multiprocessing import forkserver
+from pathlib import Path
 
 import psutil
 import pytest
@@ -60,6 +61,24 @@ def test_a_kernel_leads_a_group_of_its_own_and_can_be_interrupted(manager):
         pass
     client.stop_channels()
     assert reply["content"]["ename"] == "KeyboardInterrupt"
+
+
+def test_a_kernel_listens_in_a_folder_of_the_user_alone_where_no_other_process_can_take_its_place(manager):
+    sockets = Path(manager.ip).parent
+    assert manager.transport == "ipc" and len(list(sockets.iterdir())) == 5 and sockets.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("folder", "transport"), [("short", "ipc"), ("long" * 30, "tcp")])
+def test_sockets_are_gone_with_their_kernel_and_ports_are_for_where_they_have_no_room(tmp_path, monkeypatch, folder, transport):
+    (tmp_path / folder).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", os.path.relpath(tmp_path / folder))
+    write_kernel(tmp_path / "jupyter")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel()
+    assert manager.transport == transport and answer(manager, "print('here')") == "here"
+    manager.shutdown_kernel(now=True)
+    assert not any((tmp_path / folder).iterdir())
 
 
 def test_nothing_runs_beside_the_fork_server_that_could_hold_a_lock_when_it_forks(manager):

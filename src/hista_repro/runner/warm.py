@@ -8,6 +8,7 @@ from a fork server of theirs.
 import gc
 import multiprocessing
 import os
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import zmq
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
@@ -125,7 +127,29 @@ def fork_kernel() -> None:
 
 
 class WarmProvisioner(LocalProvisioner):
-    """Launches IPython kernels that begin with the libraries of notebooks."""
+    """Launches IPython kernels that begin with the libraries of notebooks.
+
+    They are spoken to through sockets in a folder of the user's own. Jupyter finds free ports before the kernel binds them, and by then
+    another process may have taken one.
+    """
+
+    _sockets: tempfile.TemporaryDirectory | None = None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Give the kernel its sockets; ports only where the path of the machine's folder for temporary files is too long for them."""
+        if self._sockets is None:
+            self._sockets = tempfile.TemporaryDirectory(prefix="kernel-")
+            prefix = os.path.join(self._sockets.name, "socket")
+            if len(os.fsencode(f"{prefix}-1")) <= zmq.IPC_PATH_MAX_LEN:
+                self.parent.transport, self.parent.ip = "ipc", prefix
+        return await super().pre_launch(**kwargs)
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Also remove the sockets, unless the kernel is to start again."""
+        await super().cleanup(restart)
+        if self._sockets is not None and not restart:
+            self._sockets.cleanup()
+            self._sockets = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Launch the kernel that was forked for this, else one from a fork server."""
