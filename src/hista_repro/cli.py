@@ -165,6 +165,15 @@ def _add_artifacts(commands: Any) -> None:
     status.add_argument("--json", **_JSON)
     status.set_defaults(command=_status, extra="book")
 
+    adopting = commands.add_parser(
+        "adopt",
+        help="let `run` use builds and training runs that were made elsewhere",
+        description="Let `run` use finished builds and training runs that were made elsewhere, or by an earlier version of the source, in "
+        "the place of its own. They are copied; their manifests go on saying what made them.",
+    )
+    adopting.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="what `sveb build` or `train` made")
+    adopting.set_defaults(command=_adopt, extra="train")
+
 
 def _add_sveb(commands: Any) -> None:
     sveb = commands.add_parser("sveb", help="build the state value estimation benchmark and score estimators on it")
@@ -260,6 +269,20 @@ def _run(options: argparse.Namespace) -> int:
     )
     print(summary(outcomes), file=sys.stderr)
     return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _adopt(options: argparse.Namespace) -> None:
+    from hista_repro import sveb
+    from hista_repro.checkout import find_checkout, records_home
+
+    home = records_home(find_checkout())
+    for folder in options.folders:
+        if (folder / "metrics.jsonl").exists():
+            from hista_repro.training.record import adopt
+
+            print(adopt(folder, home))
+        else:
+            print(sveb.adopt(folder, home))
 
 
 def _sveb_build(options: argparse.Namespace) -> None:

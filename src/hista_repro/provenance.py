@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ _WITH_A_SAY = (
 def describe() -> dict[str, Any]:
     """`commit`, `dirty`, `versions`, `platform` and `hardware`, as JSON takes them."""
     return {**source_state(), "versions": versions(), "platform": platform_name(), "hardware": hardware()}
+
+
+def history(manifest: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What describes each start of a piece of work: `provenance`, the first, and `restarts`, all later ones, of which this one is the last.
+
+    `manifest` is what an earlier start wrote, None where this is the first.
+    """
+    if manifest is None:
+        return {"provenance": describe(), "restarts": []}
+    return {"provenance": manifest["provenance"], "restarts": [*manifest["restarts"], describe()]}
 
 
 def source_state() -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,35 @@ def shared_record(name: str, content: Mapping[str, Any], make: Callable[[Path], 
     all that decides what is recorded, the source that makes it included. `name` is for human readers. `make` is called with the folder
     each time. It returns at once where the folder is finished, goes on where an earlier call was stopped, and raises what it must.
     """
-    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    home = home or Path(os.environ.get("HISTA_REPRO_RECORDS") or cache_home() / "records")
-    folder = home / f"{name}-{key}"
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / f"{folder.name}.lock"):
+    folder = _folder(name, content, home)
+    with _locked(folder):
         make(folder)
     return folder
+
+
+def adopt_record(
+    name: str, content: Mapping[str, Any], made: Path, prepare: Callable[[Path], object] = lambda copy: None, home: Path | None = None
+) -> Path:
+    """Make a copy of the folder `made`, finished elsewhere or by other source, the record of `content`, unless there is one.
+
+    `prepare` is called with the copy before anybody can ask for it. Returns the folder of the record.
+    """
+    folder = _folder(name, content, home)
+    with _locked(folder), tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
+        if not folder.exists():
+            copy = Path(beside, "copy")
+            shutil.copytree(made, copy, ignore=shutil.ignore_patterns(".lock"))
+            prepare(copy)
+            copy.rename(folder)
+    return folder
+
+
+def _folder(name: str, content: Mapping[str, Any], home: Path | None) -> Path:
+    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    home = home or Path(os.environ.get("HISTA_REPRO_RECORDS") or cache_home() / "records")
+    return home / f"{name}-{key}"
+
+
+def _locked(folder: Path) -> FileLock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_name(f"{folder.name}.lock"))

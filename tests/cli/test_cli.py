@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -206,6 +207,17 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     command = f"{sys.executable} -m hista_repro list | true; exit ${{PIPESTATUS[0]}}"
     finished = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert finished.returncode == 0 and finished.stderr == ""
+
+
+def test_what_is_adopted_becomes_a_record_of_the_checkout(built, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("HISTA_REPRO_RECORDS", raising=False)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "_toc.yml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert main(["adopt", str(built)]) == 0
+    printed = Path(capsys.readouterr().out.strip())
+    assert printed.parent == tmp_path / "runs" / "records" and (printed / "references.parquet").exists()
+    assert "holds no build (manifest.json is missing)" in _refusal(capsys, ["adopt", tmp_path / "nothing"])
 
 
 def _commands(parser):

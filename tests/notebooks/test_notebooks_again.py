@@ -9,9 +9,9 @@ import nbformat
 import pytest
 
 from hista_repro.artifacts.registry import ARTIFACTS
+from hista_repro.checkout import records_home
 from hista_repro.runner import run
 from hista_repro.runner.notebooks import failure_of
-from hista_repro.runner.plan import records_home
 from hista_repro.runner.warm import write_kernel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

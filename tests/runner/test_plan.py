@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from hista_repro.checkout import find_checkout
+from hista_repro.checkout import find_checkout, records_home
 from hista_repro.errors import Refused
-from hista_repro.runner.plan import choose, make_task, records_home
+from hista_repro.runner.plan import choose, make_task
 from hista_repro.runner.profiles import load_profile
 from runner_checkout import Checkout
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from functools import partial
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from forked import exit_code, start
 from hista_repro.errors import Refused, WorkFailed
-from hista_repro.sveb import BuildConfig, build, record
+from hista_repro.sveb import BuildConfig, adopt, build, record
 from hista_repro.sveb.records import read_table
 from small_build import SMALL, TABLES, tables
 
@@ -154,7 +155,7 @@ def test_a_record_is_made_once_for_all_who_ask(tmp_path):
     asked = [start(partial(record, settings, home=tmp_path)) for _ in range(2)]
     assert [exit_code(process) for process in asked] == [0, 0]
     assert [entry for entry in tmp_path.iterdir() if entry.is_dir()] == [record(settings, home=tmp_path)]
-    assert json.loads((record(settings, home=tmp_path) / "manifest.json").read_text())["restarts"] == 0
+    assert json.loads((record(settings, home=tmp_path) / "manifest.json").read_text())["restarts"] == []
 
 
 @pytest.mark.slow
@@ -171,3 +172,34 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_files(built, tmp_pa
     build(SMALL, folder)
     assert kills >= 3
     assert tables(folder) == tables(built)
+
+
+def test_a_build_made_elsewhere_is_the_record_of_its_settings(built, tmp_path):
+    adopted = adopt(built, tmp_path)
+    assert record(SMALL.to_dict(), lambda *_: pytest.fail("something was sampled"), home=tmp_path) == adopted != built
+    assert tables(adopted) == tables(built) and (adopted / "manifest.json").read_bytes() == (built / "manifest.json").read_bytes()
+
+
+def test_a_record_that_exists_is_not_replaced(built, tmp_path):
+    adopted = adopt(built, tmp_path)
+    (adopted / "scores.parquet").touch()
+    assert adopt(built, tmp_path) == adopted and (adopted / "scores.parquet").exists()
+    assert sorted(tmp_path.iterdir()) == [adopted, tmp_path / f"{adopted.name}.lock"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_sha256": "another"}, "another configuration: model_sha256"),
+        ({"status": "running"}, "is not finished"),
+        ({"problems_sha256": "others"}, "another configuration: problems_sha256"),
+    ],
+)
+def test_a_build_of_something_else_is_not_adopted(built, tmp_path, change, message):
+    folder = tmp_path / "changed"
+    shutil.copytree(built, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
+    with pytest.raises(Refused, match=message):
+        adopt(folder, tmp_path / "records")
+    assert not (tmp_path / "records").exists()

@@ -1,3 +1,4 @@
+import shutil
 from collections import namedtuple
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import torch
 
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.rollouts.group import HiddenStates
-from hista_repro.sveb import build, hidden_store, score
+from hista_repro.sveb import adopt, build, hidden_store, record, score
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.hidden_store import most_bytes, read_hidden, to_rows, write_hidden
 from hista_repro.sveb.records import read_manifest
@@ -83,6 +84,16 @@ def test_a_build_that_was_stopped_keeps_what_it_has_read(kept, tmp_path, monkeyp
     assert len(first) == 2 and [path.stat().st_mtime_ns for path in first] == written
     for path in (kept / "hidden").rglob("*.npy"):
         assert np.array_equal(np.load(path), np.load(tmp_path / "stopped" / path.relative_to(kept)))
+
+
+def test_a_build_that_was_sent_without_its_hidden_states_reads_them_again_where_it_is_adopted(kept, tmp_path):
+    shutil.copytree(kept, tmp_path / "sent", ignore=shutil.ignore_patterns("hidden"))
+    adopted = adopt(tmp_path / "sent", tmp_path / "records")
+    assert record(BUILD.to_dict(), home=tmp_path / "records") == adopted
+    manifest = read_manifest(adopted)
+    assert manifest["provenance"] == read_manifest(kept)["provenance"] and len(manifest["restarts"]) == 1
+    for path in (kept / "hidden").rglob("*.npy"):
+        assert np.array_equal(np.load(path), np.load(adopted / path.relative_to(kept)))
 
 
 def test_the_size_is_a_bound_and_stands_in_the_manifest(kept):

@@ -11,6 +11,7 @@ from hista_repro.files import append_event, read_events
 from hista_repro.models import load_model
 from hista_repro.training.config import TrainConfig
 from hista_repro.training.metrics_log import read_metrics
+from hista_repro.training.record import adopt, record
 from hista_repro.training.run import train
 
 SMALL = {
@@ -123,6 +124,22 @@ def test_another_run_is_not_overwritten(random_model, tmp_path):
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(Refused, match="holds no training run"):
         train(config_of(random_model, tmp_path / "other"))
+
+
+def test_a_run_made_elsewhere_is_the_record_of_its_settings(random_model, tmp_path, monkeypatch):
+    settings = {**SMALL, "model": str(random_model), "steps": 1, "validation_problems": 0}
+    folder = train(TrainConfig.from_dict({**settings, "out": str(tmp_path / "elsewhere")}))
+    adopted = adopt(folder, tmp_path / "records")
+    monkeypatch.setattr("hista_repro.training.run._trainer", lambda *_: pytest.fail("something was trained"))
+    assert record(settings, tmp_path / "records") == adopted
+    assert read_metrics(adopted).equals(read_metrics(folder))
+
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for change, message in [({"model_sha256": "another"}, "another configuration: model_sha256"), ({"status": "running"}, "not finished")]:
+        (folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
+        with pytest.raises(Refused, match=message):
+            adopt(folder, tmp_path / "others")
+    assert not (tmp_path / "others").exists()
 
 
 def test_the_log_survives_a_torn_line(tmp_path):

@@ -16,7 +16,7 @@ from hista_repro.problems.grading import isolation_of
 from hista_repro.problems.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 from hista_repro.progress import progress
-from hista_repro.provenance import describe
+from hista_repro.provenance import history
 from hista_repro.rollouts.engines import make_engine
 
 Questions = Mapping[str, Sequence[Problem]]
@@ -45,8 +45,7 @@ def evaluate(config: EvaluationConfig, folder: Path) -> dict[str, Any]:
     with claim_folder(folder):
         for leftover in folder.rglob(".*.tmp"):
             leftover.unlink()
-        restarts = 0 if manifest is None else manifest["restarts"] + 1
-        manifest = {**identity, "model": config.model, "status": "running", "provenance": describe(), "restarts": restarts}
+        manifest = {**identity, "model": config.model, "status": "running", **history(manifest)}
         write_json(folder / "manifest.json", manifest)
         for asking in askings:
             write_questions(folder, asking.benchmark.name, asking.questions)

@@ -14,14 +14,14 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from hista_repro.artifacts.registry import ARTIFACTS, Artifact
-from hista_repro.checkout import find_checkout
+from hista_repro.checkout import find_checkout, records_home
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.files import claim_folder
 from hista_repro.provenance import describe
 from hista_repro.runner.execution import Execution, Job, Stop
 from hista_repro.runner.executors import Executor, open_executor
 from hista_repro.runner.notebooks import error_in, failure_of, read_notebook, scrub
-from hista_repro.runner.plan import Task, builds_of, choose, make_task, records_home
+from hista_repro.runner.plan import Task, builds_of, choose, make_task
 from hista_repro.runner.processes import identity
 from hista_repro.runner.profiles import load_profile
 from hista_repro.runner.run_folder import RunFolder

@@ -1,6 +1,5 @@
 """From a request to tasks: everything that can be refused is refused here, before anything is written."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +69,3 @@ def builds_of(tasks: Iterable[Task]) -> list[dict[str, Any]]:
             builds = [{**builds[0], "model": model}]
         found.update((repr(sorted(build.items())), build) for build in builds)
     return list(found.values())
-
-
-def records_home(checkout: Path) -> Path:
-    """Where expensive records are shared between notebooks: `HISTA_REPRO_RECORDS`, else `runs/records` of the checkout."""
-    return Path(os.environ.get("HISTA_REPRO_RECORDS") or checkout / "runs" / "records").resolve()

@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from hista_repro.distributed import Hire, hire_here
-from hista_repro.files import sha256_of
+from hista_repro.files import sha256_of, write_json
 from hista_repro.models import resolve_model
-from hista_repro.shared_records import shared_record
+from hista_repro.shared_records import adopt_record, shared_record
 from hista_repro.source_files import code_digest
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.build import build
 from hista_repro.sveb.config import BuildConfig
+from hista_repro.sveb.records import read_manifest
 from hista_repro.sveb.score import evaluate, score
 
-__all__ = ["Benchmark", "BuildConfig", "build", "evaluate", "record", "score"]
+__all__ = ["Benchmark", "BuildConfig", "adopt", "build", "evaluate", "record", "score"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MAKERS = (
@@ -31,10 +32,34 @@ def record(settings: Mapping[str, Any], hire: Hire = hire_here, home: Path | Non
     For `home` see `shared_record`.
     """
     config = BuildConfig.from_dict(settings)
-    content = {
+    return shared_record(_name(config), _content(config), lambda folder: build(config, folder, hire), home)
+
+
+def adopt(folder: Path, home: Path | None = None) -> Path:
+    """Let a copy of the finished build in `folder`, made elsewhere or by earlier source, be what `record` gives for its settings.
+
+    Its manifest goes on naming the commit and the machine that made it. Hidden states that it was to keep and lacks are read when it is
+    first asked for, as after a stop. A record that exists is left as it is. Returns the record's folder. Raises `Refused` where there is
+    no finished build, and where its model or its problems are others here.
+    """
+    config = BuildConfig.from_dict(read_manifest(Path(folder))["config"])
+    build(config, folder)  # which has nothing to do, and says so where it would build something else
+
+    def without_hidden(copy: Path) -> None:
+        if config.keep_hidden and not (copy / "hidden").exists():
+            write_json(copy / "manifest.json", {**read_manifest(copy), "status": "running"})
+
+    return adopt_record(_name(config), _content(config), Path(folder), without_hidden, home)
+
+
+def _name(config: BuildConfig) -> str:
+    return f"sveb-{Path(config.model).name}"
+
+
+def _content(config: BuildConfig) -> dict[str, Any]:
+    return {
         "config": config.to_dict(),
         "model": sha256_of(resolve_model(config.model)),
         "problems": sha256_of(Path(config.problems)) if Path(config.problems).exists() else config.problems,
         "source": code_digest(*(_PACKAGE / maker for maker in _MAKERS)),
     }
-    return shared_record(f"sveb-{Path(config.model).name}", content, lambda folder: build(config, folder, hire), home)

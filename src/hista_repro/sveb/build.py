@@ -24,7 +24,7 @@ from hista_repro.problems.grading import Outcome, isolation_of
 from hista_repro.problems.problem import Problem
 from hista_repro.problems.sources import load_problems
 from hista_repro.progress import announce, progress
-from hista_repro.provenance import describe
+from hista_repro.provenance import history
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_store import hidden_path, most_bytes, refuse_without_room, write_hidden
 from hista_repro.sveb.records import Row, gather, in_order
@@ -59,9 +59,7 @@ def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str
         with claim_folder(folder):
             for leftover in folder.rglob(".*.tmp"):
                 leftover.unlink()
-            restarts = 0 if manifest is None else manifest["restarts"] + 1
-            started = {**identity, "isolation": isolation, "status": "running", "provenance": describe(), "restarts": restarts}
-            started["most_hidden_bytes"] = needed
+            started = {**identity, "isolation": isolation, "status": "running", "most_hidden_bytes": needed, **history(manifest)}
             if needed:
                 announce(f"hidden states will take {needed / 1e9:.3g} GB of disk at most")
             write_json(folder / "manifest.json", started)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import hista_repro
-from hista_repro.files import sha256_of
+from hista_repro.errors import Refused
+from hista_repro.files import read_json, sha256_of
 from hista_repro.imports import reached_files, strings_in
 from hista_repro.models import resolve_model
-from hista_repro.shared_records import shared_record
+from hista_repro.shared_records import adopt_record, shared_record
 from hista_repro.source_files import code_digest
 from hista_repro.training.config import TrainConfig
 from hista_repro.training.run import train
@@ -24,15 +25,40 @@ def record(settings: Mapping[str, Any], home: Path | None = None) -> Path:
 
     What is the same: settings, model, problems, and the source that trains. For `home` see `shared_record`. Raises what `train` raises.
     """
-    config = TrainConfig.from_dict({**settings, "out": ""})
+    config = _config(settings)
+    return shared_record(_name(config), _content(config), lambda folder: train(replace(config, out=str(folder))), home)
+
+
+def adopt(folder: Path, home: Path | None = None) -> Path:
+    """Let a copy of the finished run in `folder`, made elsewhere or by earlier source, be what `record` gives for its settings.
+
+    Its manifest goes on naming the commit and the machine that made it. A record that exists is left as it is. Returns the record's folder.
+    Raises `Refused` where there is no finished run, and where its model or its problems are others here.
+    """
+    manifest = read_json(Path(folder, "manifest.json"))
+    if manifest["status"] != "done":
+        raise Refused(f"the run in {folder} is not finished; train with the same settings again to go on")
+    config = _config(manifest["config"])
+    train(replace(config, out=str(folder)))  # which has nothing to do, and says so where it would train something else
+    return adopt_record(_name(config), _content(config), Path(folder), home=home)
+
+
+def _config(settings: Mapping[str, Any]) -> TrainConfig:
+    return TrainConfig.from_dict({**settings, "out": ""})
+
+
+def _name(config: TrainConfig) -> str:
+    return f"training-{Path(config.model).name}"
+
+
+def _content(config: TrainConfig) -> dict[str, Any]:
     asked = {name: value for name, value in config.to_dict().items() if name != "out"}
-    content = {
+    return {
         "config": asked,
         "model": sha256_of(resolve_model(config.model)),
         "problems": sha256_of(Path(config.problems)) if Path(config.problems).exists() else config.problems,
         "source": code_digest(*_source(asked)),
     }
-    return shared_record(f"training-{Path(config.model).name}", content, lambda folder: train(replace(config, out=str(folder))), home)
 
 
 def _source(config: Mapping[str, Any]) -> list[Path]:

@@ -20,8 +20,8 @@ from trl.rewards import get_soft_overlong_punishment
 
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators import Estimator, get_estimator
-from hista_repro.files import append_event, claim_folder, read_json, write_json
-from hista_repro.models import load_model
+from hista_repro.files import append_event, claim_folder, read_json, sha256_of, write_json
+from hista_repro.models import load_model, resolve_model
 from hista_repro.problems.problem import Problem
 from hista_repro.problems.sources import load_problems
 from hista_repro.progress import progress
@@ -47,7 +47,8 @@ def train(config: TrainConfig) -> Path:
     where training breaks down, with what was finished kept.
     """
     folder = Path(config.out)
-    manifest = _existing(folder, config)
+    identity = {"config": config.to_dict(), "model_sha256": sha256_of(resolve_model(config.model))}
+    manifest = _existing(folder, identity)
     if manifest is not None and manifest["status"] == "done":
         return folder
     trainer = _trainer(config, folder)
@@ -61,7 +62,7 @@ def train(config: TrainConfig) -> Path:
         done = 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2])
         bar = stack.enter_context(progress(config.steps, "training", unit="updates", initial=done))
         trainer.add_callback(RunLog(folder, bar))
-        manifest = manifest or {"config": config.to_dict(), "provenance": describe()}
+        manifest = manifest or {**identity, "provenance": describe()}
         if main:
             write_json(folder / "manifest.json", {**manifest, "status": "running"})
             started = {"event": "started", "time": time.time(), "step": done}
@@ -76,15 +77,15 @@ def train(config: TrainConfig) -> Path:
     return folder
 
 
-def _existing(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
+def _existing(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     """The manifest of the same run in `folder`, if there is one."""
     path = folder / "manifest.json"
     if not path.exists():
         if folder.is_dir() and any(entry.name != ".lock" for entry in folder.iterdir()):
             raise Refused(f"{folder} is not empty and holds no training run; choose another folder")
         return None
-    manifest, asked = read_json(path), config.to_dict()
-    there = manifest["config"]
+    manifest = read_json(path)
+    there, asked = ({**side["config"], "model_sha256": side.get("model_sha256")} for side in (manifest, identity))
     if differing := [name for name in asked if name != "out" and there.get(name) != asked[name]]:
         changes = ", ".join(f"{name} (there {there.get(name)!r}, asked {asked[name]!r})" for name in differing)
         raise Refused(f"{folder} holds a run with another configuration: {changes}; choose another folder")
