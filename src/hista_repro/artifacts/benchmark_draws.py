@@ -63,6 +63,11 @@ class Spread:
         return Interval(ratio, float(low), float(high))
 
     @property
+    def ratio_text(self) -> str:
+        ratio, low, high = (number_text(value, digits=1) for value in (self.ratio.estimate, self.ratio.low, self.ratio.high))
+        return f"{ratio} [{low}, {high}]"
+
+    @property
     def held(self) -> int:
         """How many draws have an interval that holds the mean of the others."""
         others_K = (self._values_K.sum() - self._values_K) / (len(self.draws) - 1)
@@ -132,10 +137,9 @@ def readable_spread(spreads: Sequence[Spread], caption: str) -> Captioned:
         values, (below, above), number = [draw.estimate for draw in spread.draws], spread.decided, len(spread.draws)
         signed = spread.neutral == 0
         single = f"{number_text(min(values), signed=signed)} to {number_text(max(values), signed=signed)}"
-        told = f"{below} below, {above} above, {number - below - above} undecided"
-        held = f"{spread.held} of {number}"
-        rows.append((spread.quantity, spread.mean.text(signed=signed), single, told, held, spread.ratio.text()))
-    columns = ["quantity", "mean of draws", "single draws", "decide", "hold the others' mean", "variance ratio"]
+        told = (f"{below}, {above}", f"{spread.held} of {number}", spread.ratio_text)
+        rows.append((spread.quantity, spread.mean.text(signed=signed), single, *told))
+    columns = ["quantity", "mean of draws", "single draws", "below, above", "held", "variance ratio"]
     return Captioned(pd.DataFrame(rows, columns=columns), caption)
 
 
@@ -145,7 +149,7 @@ def judge_spread(spreads: Sequence[Spread], setting: str, error: str) -> list[Fi
     for spread in spreads:
         excess = Interval(*(value - 1 for value in (spread.ratio.estimate, spread.ratio.low, spread.ratio.high)))
         claim = f"draws of {spread.quantity} in {error} differ by more than their intervals say"
-        findings.append(Finding(claim, setting, "no claim", f"variance ratio {spread.ratio.text()}", judge_direction(1, excess)))
+        findings.append(Finding(claim, setting, "no claim", f"variance ratio {spread.ratio_text}", judge_direction(1, excess)))
     return findings
 
 
