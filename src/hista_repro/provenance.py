@@ -43,11 +43,12 @@ def describe() -> dict[str, Any]:
 def history(manifest: Mapping[str, Any] | None) -> dict[str, Any]:
     """What describes each start of a piece of work: `provenance`, the first, and `restarts`, all later ones, of which this one is the last.
 
-    `manifest` is what an earlier start wrote, None where this is the first.
+    `manifest` is what an earlier start wrote, None where this is the first. One that only counts its restarts tells nothing of them: {}.
     """
     if manifest is None:
         return {"provenance": describe(), "restarts": []}
-    return {"provenance": manifest["provenance"], "restarts": [*manifest["restarts"], describe()]}
+    earlier = manifest["restarts"] if isinstance(manifest["restarts"], list) else [{}] * manifest["restarts"]
+    return {"provenance": manifest["provenance"], "restarts": [*earlier, describe()]}
 
 
 def source_state() -> dict[str, Any]:

@@ -4,14 +4,15 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from hista_repro.files import cache_home
+from hista_repro.errors import Refused
+from hista_repro.files import cache_home, read_json
 
 
 def shared_record(name: str, content: Mapping[str, Any], make: Callable[[Path], object], home: Path | None = None) -> Path:
@@ -27,21 +28,26 @@ def shared_record(name: str, content: Mapping[str, Any], make: Callable[[Path], 
     return folder
 
 
-def adopt_record(
-    name: str, content: Mapping[str, Any], made: Path, prepare: Callable[[Path], object] = lambda copy: None, home: Path | None = None
-) -> Path:
-    """Make a copy of the folder `made`, finished elsewhere or by other source, the record of `content`, unless there is one.
+def adopt_record(name: str, content: Mapping[str, Any], made: Path, home: Path | None = None) -> Path:
+    """Make a copy of the folder `made`, finished elsewhere or by other source, the record of `content`; returns the record's folder.
 
-    `prepare` is called with the copy before anybody can ask for it. Returns the folder of the record.
+    A record that is finished is left as it is, one that was begun gives way. Raises `Refused` where another process is making it.
     """
     folder = _folder(name, content, home)
-    with _locked(folder), tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
-        if not folder.exists():
-            copy = Path(beside, "copy")
+    copy = folder.with_name(f".{folder.name}.adopted")
+    try:
+        with _locked(folder).acquire(timeout=0):
+            if folder.exists() and read_json(folder / "manifest.json")["status"] == "done":
+                return folder
+            shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(made, copy, ignore=shutil.ignore_patterns(".lock"))
-            prepare(copy)
+            for path in (copy, *copy.rglob("*")):
+                path.chmod(path.stat().st_mode | stat.S_IWUSR)  # data of others may be read-only, and a record is added to
+            shutil.rmtree(folder, ignore_errors=True)
             copy.rename(folder)
-    return folder
+            return folder
+    except Timeout:
+        raise Refused(f"another process is making {folder}; wait for it, or stop it") from None
 
 
 def _folder(name: str, content: Mapping[str, Any], home: Path | None) -> Path:

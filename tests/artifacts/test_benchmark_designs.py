@@ -8,7 +8,6 @@ from hista_repro.artifacts.benchmark_designs import (
     Designs,
     judge_designs,
     measure_designs,
-    other_design,
     pool_errors,
     readable_pools,
     readable_selection,
@@ -18,6 +17,7 @@ from hista_repro.artifacts.benchmark_designs_figure import plot_pools
 from hista_repro.artifacts.verdicts import Interval, Word
 from hista_repro.errors import Refused
 from hista_repro.sveb import record
+from hista_repro.sveb.config import other_design
 from hista_repro.sveb.designs import INDEPENDENT, LEAVE_ONE_OUT
 from hista_repro.sveb.records import read_table
 

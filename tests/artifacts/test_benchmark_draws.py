@@ -1,34 +1,38 @@
 """Draws of a benchmark: what their spread says of the intervals of single draws."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import t
 
+from hista_repro.artifacts import benchmark_draws as module
 from hista_repro.artifacts.benchmark_draws import (
     COMPARED,
     ERRORS,
     Spread,
+    chance_to_see,
     drawn_twice,
     judge_spread,
     measure_draws,
     opposite,
+    readable_shares,
     readable_spread,
     shown_numbers,
     size_of,
     spread_of_errors,
-    spread_of_shares,
+    together,
 )
 from hista_repro.artifacts.benchmark_draws_figure import plot_draws
 from hista_repro.artifacts.verdicts import Interval, Word
 from hista_repro.errors import Refused
 
 
-def spread_of(values, error, problems=100, neutral=0.0):
+def spread_of(values, error, problems=100):
     """Draws at `values` with Student's intervals of standard error `error`."""
     half = t.ppf(0.975, problems - 1) * error
-    return Spread("x − y", tuple(Interval(v, v - half, v + half) for v in values), (problems,) * len(values), neutral)
+    return Spread("x − y", tuple(Interval(v, v - half, v + half) for v in values), (problems,) * len(values))
 
 
 def test_a_spread_worked_by_hand():
@@ -41,14 +45,30 @@ def test_a_spread_worked_by_hand():
     assert opposite([spread, spread_of([0.1, 0.3], 0.1)]) == ["x − y"]
 
 
-def test_honest_intervals_give_a_ratio_of_one_and_hold_as_often_as_they_should():
+def test_right_intervals_give_a_ratio_of_one_and_hold_as_often_as_they_should():
     generator, draws = np.random.default_rng(0), 5
     spreads = [spread_of(generator.normal(0.2, 0.1, draws), 0.1, problems=10_000) for _ in range(2000)]
     assert np.mean([spread.ratio.estimate for spread in spreads]) == pytest.approx(1, abs=0.05)
     assert np.mean([spread.ratio.low <= 1 <= spread.ratio.high for spread in spreads]) == pytest.approx(0.95, abs=0.015)
     assert np.mean([spread.mean.low <= 0.2 <= spread.mean.high for spread in spreads]) == pytest.approx(0.95, abs=0.015)
-    expected = 2 * norm.cdf(1.96 / np.sqrt(1 + 1 / (draws - 1))) - 1
-    assert np.mean([spread.held / draws for spread in spreads]) == pytest.approx(expected, abs=0.01)
+    assert np.mean([spread.held / draws for spread in spreads]) == pytest.approx(spreads[0].expected_to_hold, abs=0.01)
+
+
+def test_few_problems_and_draws_are_expected_to_hold_as_they_do():
+    generator, problems, draws = np.random.default_rng(0), 10, 3
+    held = []
+    for _ in range(3000):
+        samples_K_P = generator.normal(size=(draws, problems))
+        half_K = t.ppf(0.975, problems - 1) * samples_K_P.std(axis=1, ddof=1) / np.sqrt(problems)
+        intervals = [Interval(m, m - h, m + h) for m, h in zip(samples_K_P.mean(axis=1), half_K, strict=True)]
+        held.append(Spread("x − y", tuple(intervals), (problems,) * draws).held / draws)
+    assert np.mean(held) == pytest.approx(Spread("x − y", tuple(intervals), (problems,) * draws).expected_to_hold, abs=0.015)
+
+
+def test_how_often_a_wide_variance_is_seen():
+    generator = np.random.default_rng(0)
+    seen = [spread_of(generator.normal(0, 0.2, 4), 0.1, problems=10_000).ratio.low > 1 for _ in range(3000)]
+    assert np.mean(seen) == pytest.approx(chance_to_see(4, draws=4), abs=0.02)
 
 
 @pytest.mark.parametrize(("error", "word"), [(0.02, Word.AGREES), (0.1, Word.UNDECIDED), (0.6, Word.DISAGREES)])
@@ -77,13 +97,16 @@ def test_estimators_that_say_the_same_have_no_spread(measured):
     assert quantities == [f"{estimator} − {against}" for estimator, against in COMPARED[1:]]
 
 
-def test_a_share_is_of_draws_that_show_a_gain(measured):
+def test_a_share_is_of_all_draws_together(measured):
     references = np.tile([0.2, 0.8, 0.4, 0.6], 10)
     off = {"group-mean": 0.3, "loo-mean": 0.3, "numca": 0.1, "numca-loo": 0.2, "hista": 0.3, "hista-loo": 0.3}
     gain = measured({name: references + error for name, error in off.items()}, references)
-    (spread,) = spread_of_shares([gain, gain])
-    assert spread.quantity == "share of numca left" and spread.mean.estimate == pytest.approx(0.5) and spread.decided == (2, 0)
-    assert readable_spread([spread], "").frame["below, above"].tolist() == ["2, 0"]
+    none = measured({name: references + 0.3 for name in off}, references)
+    draws = [replace(draw, config={**draw.config, "seed": seed}) for seed, draw in enumerate([gain, gain, none])]
+    assert together(draws).scores["problem_id"].nunique() == 3 * gain.scores["problem_id"].nunique()
+    frame = readable_shares(draws).frame
+    assert frame["single draws"].tolist() == ["0.500 to 0.500", "–"] and frame["that show a gain"].tolist() == ["2 of 3", "0 of 3"]
+    assert [text[:5] for text in frame["all draws together"]] == ["0.500", "no ga"]
 
 
 def test_seeds_make_draws_of_their_own(small_build):
@@ -91,14 +114,20 @@ def test_seeds_make_draws_of_their_own(small_build):
     assert [draw.config["seed"] for draw in draws] == [0, 1]
     assert not set(draws[0].scores["state_id"]) & set(draws[1].scores["state_id"])
     assert drawn_twice([draws[0], draws[0]]) == (draws[0].scores["problem_id"].nunique(),) * 2
-    errors, shares = {title: spread_of_errors(draws, error) for error, title in ERRORS.items()}, spread_of_shares(draws)
-    shown = shown_numbers(draws, errors, shares)
-    assert re.fullmatch(r"\d+ of (20|22|24)", shown["held"]) and shown["expected"] == "83%"
-    figure = plot_draws(errors)
+    errors = {title: spread_of_errors(draws, error) for error, title in ERRORS.items()}
+    assert re.fullmatch(r"\d+ of \d+", shown_numbers(draws, errors)["held"])
+    figure = plot_draws({**errors, "without any": []})
     assert [axis.get_title(loc="left") for axis in figure.axes] == list(ERRORS.values())
 
 
 @pytest.mark.parametrize("seeds", [[], [0], [0, 1, 0]])
 def test_seeds_are_two_or_more_and_each_once(small_build, seeds):
-    with pytest.raises(Refused, match="seeds must be two or more, each once"):
+    with pytest.raises(Refused, match="build_seeds must be two or more, each once"):
         measure_draws(small_build, seeds)
+
+
+def test_draws_are_of_one_domain(small_build, measured, monkeypatch):
+    found = iter(["number", "science"])
+    monkeypatch.setattr(module, "measure", lambda *_: [measured({"hista": [0.5] * 4}, [0.5] * 4, domain=next(found))])
+    with pytest.raises(Refused, match="are of the domains number, science"):
+        measure_draws(small_build, [0, 1])

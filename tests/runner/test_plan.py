@@ -4,7 +4,7 @@ import pytest
 
 from hista_repro.checkout import find_checkout, records_home
 from hista_repro.errors import Refused
-from hista_repro.runner.plan import choose, make_task
+from hista_repro.runner.plan import builds_of, choose, make_task
 from hista_repro.runner.profiles import load_profile
 from runner_checkout import Checkout
 
@@ -82,6 +82,18 @@ def test_a_missing_notebook_is_refused(checkout):
     (checkout.root / "notebooks" / "table-01.ipynb").unlink()
     with pytest.raises(Refused, match="there is no notebook"):
         make_task(checkout.artifacts["table-01"], load_profile(str(checkout.profile)), {}, checkout.root)
+
+
+def test_a_page_may_draw_a_build_several_times_and_in_two_designs(checkout):
+    checkout.add("extra-draws", parameters="model: str = ''\nbuild: dict = {}\nbuild_seeds: list = []")
+    checkout.add("extra-designs", parameters="builds: list = []\ncut_every: int = 8")
+    checkout.sizes["extra-draws"] = {"build": {"model": "tiny", "seed": 9}, "build_seeds": [0, 1]}
+    checkout.sizes["extra-designs"] = {"builds": [{"model": "tiny", "seed": 0}]}
+    checkout.write()
+    profile = load_profile(str(checkout.profile))
+    tasks = [make_task(checkout.artifacts[name], profile, {}, checkout.root) for name in ("extra-draws", "extra-designs")]
+    first, second = ({"model": "tiny", "seed": seed} for seed in (0, 1))
+    assert builds_of(tasks) == [first, second, {**first, "cut_every": 8, "independent_pool": True}]
 
 
 def test_records_are_shared_by_the_checkout_unless_named(checkout, monkeypatch, tmp_path):

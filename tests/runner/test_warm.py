@@ -71,6 +71,7 @@ def test_a_kernel_listens_in_a_folder_of_the_user_alone_where_no_other_process_c
 @pytest.mark.parametrize(("folder", "transport"), [("short", "ipc"), ("long" * 30, "tcp")])
 def test_sockets_are_gone_with_their_kernel_and_ports_are_for_where_they_have_no_room(tmp_path, monkeypatch, folder, transport):
     (tmp_path / folder).mkdir()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / ("long" * 30)))
     monkeypatch.setattr("tempfile.tempdir", os.path.relpath(tmp_path / folder))
     write_kernel(tmp_path / "jupyter")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from forked import exit_code, start
 from hista_repro.errors import Refused, WorkFailed
@@ -180,11 +181,40 @@ def test_a_build_made_elsewhere_is_the_record_of_its_settings(built, tmp_path):
     assert tables(adopted) == tables(built) and (adopted / "manifest.json").read_bytes() == (built / "manifest.json").read_bytes()
 
 
-def test_a_record_that_exists_is_not_replaced(built, tmp_path):
+def test_a_finished_record_stays_and_one_that_was_begun_gives_way(built, tmp_path):
     adopted = adopt(built, tmp_path)
     (adopted / "scores.parquet").touch()
     assert adopt(built, tmp_path) == adopted and (adopted / "scores.parquet").exists()
+    manifest = json.loads((adopted / "manifest.json").read_text())
+    (adopted / "manifest.json").write_text(json.dumps({**manifest, "status": "running"}))
+    (tmp_path / f".{adopted.name}.adopted").mkdir()  # what a kill left
+    adopt(built, tmp_path)
+    assert tables(adopted) == tables(built) and not (adopted / "scores.parquet").exists()
     assert sorted(tmp_path.iterdir()) == [adopted, tmp_path / f"{adopted.name}.lock"]
+
+
+def test_a_record_that_is_being_made_is_not_replaced(built, tmp_path):
+    adopted = adopt(built, tmp_path)
+    with FileLock(f"{adopted}.lock"), pytest.raises(Refused, match="another process is making"):
+        adopt(built, tmp_path)
+
+
+def test_data_that_may_not_be_written_can_be_adopted(built, tmp_path):
+    given = tmp_path / "given"
+    shutil.copytree(built, given)
+    for path in (*given.iterdir(), given):
+        path.chmod(path.stat().st_mode & ~0o222)
+    adopted = adopt(given, tmp_path / "records")
+    assert all(path.stat().st_mode & 0o200 for path in (adopted, *adopted.iterdir()))
+
+
+def test_a_build_without_a_whole_table_is_not_adopted(built, tmp_path):
+    for name, content in [("references", None), ("states", b"version https://git-lfs.github.com/spec/v1")]:
+        given = tmp_path / name
+        shutil.copytree(built, given)
+        (given / f"{name}.parquet").unlink() if content is None else (given / f"{name}.parquet").write_bytes(content)
+        with pytest.raises(Refused, match=f"{name}.parquet"):
+            adopt(given, tmp_path / "records")
 
 
 @pytest.mark.parametrize(

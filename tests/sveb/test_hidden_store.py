@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hista_repro.errors import Refused, WorkFailed
+from hista_repro.files import write_json
 from hista_repro.rollouts.group import HiddenStates
 from hista_repro.sveb import adopt, build, hidden_store, record, score
 from hista_repro.sveb.benchmark import Benchmark
@@ -86,14 +87,21 @@ def test_a_build_that_was_stopped_keeps_what_it_has_read(kept, tmp_path, monkeyp
         assert np.array_equal(np.load(path), np.load(tmp_path / "stopped" / path.relative_to(kept)))
 
 
-def test_a_build_that_was_sent_without_its_hidden_states_reads_them_again_where_it_is_adopted(kept, tmp_path):
+def test_a_finished_build_is_given_the_hidden_states_that_it_lacks(kept, tmp_path):
     shutil.copytree(kept, tmp_path / "sent", ignore=shutil.ignore_patterns("hidden"))
+    manifest = read_manifest(tmp_path / "sent")
+    earlier = {**manifest, "config": {**manifest["config"], "keep_hidden": False}, "most_hidden_bytes": 0, "restarts": 2}
+    write_json(tmp_path / "sent" / "manifest.json", {**earlier, "isolation": "none"})  # of another machine; no program is left to run
     adopted = adopt(tmp_path / "sent", tmp_path / "records")
+    assert record({**BUILD.to_dict(), "keep_hidden": False}, home=tmp_path / "records") == adopted and not (adopted / "hidden").exists()
     assert record(BUILD.to_dict(), home=tmp_path / "records") == adopted
-    manifest = read_manifest(adopted)
-    assert manifest["provenance"] == read_manifest(kept)["provenance"] and len(manifest["restarts"]) == 1
     for path in (kept / "hidden").rglob("*.npy"):
         assert np.array_equal(np.load(path), np.load(adopted / path.relative_to(kept)))
+    found = read_manifest(adopted)
+    assert found == {**manifest, "isolation": "none", "restarts": found["restarts"]} and found["restarts"][:2] == [{}, {}]
+    assert len(found["restarts"]) == 3
+    record(BUILD.to_dict(), home=tmp_path / "records")
+    assert read_manifest(adopted) == found
 
 
 def test_the_size_is_a_bound_and_stands_in_the_manifest(kept):

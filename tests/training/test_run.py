@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 
 import pytest
 
@@ -9,6 +10,7 @@ from forked import exit_code, start
 from hista_repro.errors import Refused
 from hista_repro.files import append_event, read_events
 from hista_repro.models import load_model
+from hista_repro.problems.sources import load_problems
 from hista_repro.training.config import TrainConfig
 from hista_repro.training.metrics_log import read_metrics
 from hista_repro.training.record import adopt, record
@@ -127,7 +129,10 @@ def test_another_run_is_not_overwritten(random_model, tmp_path):
 
 
 def test_a_run_made_elsewhere_is_the_record_of_its_settings(random_model, tmp_path, monkeypatch):
-    settings = {**SMALL, "model": str(random_model), "steps": 1, "validation_problems": 0}
+    problems = tmp_path / "problems.jsonl"
+    rows = [asdict(problem) for problem in load_problems("arithmetic-steps", limit=100)]
+    problems.write_text("\n".join(map(json.dumps, rows)))
+    settings = {**SMALL, "model": str(random_model), "problems": str(problems), "steps": 1, "validation_problems": 0}
     folder = train(TrainConfig.from_dict({**settings, "out": str(tmp_path / "elsewhere")}))
     adopted = adopt(folder, tmp_path / "records")
     monkeypatch.setattr("hista_repro.training.run._trainer", lambda *_: pytest.fail("something was trained"))
@@ -135,10 +140,23 @@ def test_a_run_made_elsewhere_is_the_record_of_its_settings(random_model, tmp_pa
     assert read_metrics(adopted).equals(read_metrics(folder))
 
     manifest = json.loads((folder / "manifest.json").read_text())
-    for change, message in [({"model_sha256": "another"}, "another configuration: model_sha256"), ({"status": "running"}, "not finished")]:
-        (folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
+    noted = {name: value for name, value in manifest.items() if not name.endswith("_sha256")}
+    for changed, message in [
+        ({**manifest, "model_sha256": "another"}, "another configuration: model_sha256"),
+        ({**manifest, "status": "running"}, "not finished"),
+        (noted, "lacks model_sha256"),
+    ]:
+        (folder / "manifest.json").write_text(json.dumps(changed))
         with pytest.raises(Refused, match=message):
             adopt(folder, tmp_path / "others")
+    assert train(TrainConfig.from_dict({**settings, "out": str(folder)})) == folder, "a run of earlier source is still known"
+
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    problems.write_text("\n".join(map(json.dumps, rows[::-1])))
+    with pytest.raises(Refused, match="another configuration: problems_sha256"):
+        adopt(folder, tmp_path / "others")
+    with pytest.raises(Refused, match="holds no training run"):
+        adopt(tmp_path / "nothing", tmp_path / "others")
     assert not (tmp_path / "others").exists()
 
 

@@ -16,6 +16,7 @@ from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction
 from hista_repro.errors import Refused
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.config import other_design
 from hista_repro.sveb.designs import INDEPENDENT, LEAVE_ONE_OUT, longer_when_right, pool_scores, selection_bias
 from hista_repro.sveb.statistics import summarise
 
@@ -62,11 +63,6 @@ def measure_designs(builds: Sequence[Mapping[str, Any]], cut_every: int, model: 
             found.append(Designs(measurement, selection, Interval(*longer) if np.isfinite(longer).all() else None))
     check_names([designs.name for designs in found])
     return found
-
-
-def other_design(build: Mapping[str, Any], cut_every: int) -> dict[str, Any]:
-    """The settings of the build that differs from `build` in its design alone."""
-    return {**build, "cut_every": cut_every, "independent_pool": True}
 
 
 def pool_errors(measurement: Measurement, forms: Mapping[str, str] = LEAVE_ONE_OUT) -> pd.DataFrame:

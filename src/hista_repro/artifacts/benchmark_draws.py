@@ -2,11 +2,11 @@
 
 An interval of this book resamples the problems of one draw. If it is honest, several draws differ from each other by no more than their
 intervals say. For K draws of a quantity, x with standard errors s, the variance ratio is var(x) / mean(s^2): 1 where intervals are
-right, above where they are too narrow; K - 1 times it is about chi-square with K - 1 degrees of freedom (Cochran, 1954).
+right, above where they are too narrow. K - 1 times it, over the true ratio, is about chi-square with K - 1 degrees of freedom.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -44,8 +44,6 @@ class Spread:
     draws: tuple[Interval, ...]
     problems: tuple[int, ...]
     """(K,) over how many problems the interval of each draw is."""
-    neutral: float = 0.0
-    """The value that favours neither side: a draw decides where its interval leaves it out."""
 
     @cached_property
     def mean(self) -> Interval:
@@ -56,7 +54,7 @@ class Spread:
 
     @cached_property
     def ratio(self) -> Interval:
-        """The variance between draws over the mean of their squared standard errors."""
+        """The variance between draws over the mean of their squared standard errors, with its 95% interval for normal errors."""
         freedom = len(self.draws) - 1
         ratio = float(self._values_K.var(ddof=1) / (self._errors_K**2).mean())
         low, high = (freedom * ratio / chi2.ppf(share, freedom) for share in ((1 + _LEVEL) / 2, (1 - _LEVEL) / 2))
@@ -64,7 +62,7 @@ class Spread:
 
     @property
     def ratio_text(self) -> str:
-        ratio, low, high = (number_text(value, digits=1) for value in (self.ratio.estimate, self.ratio.low, self.ratio.high))
+        ratio, low, high = (number_text(value, digits=2) for value in (self.ratio.estimate, self.ratio.low, self.ratio.high))
         return f"{ratio} [{low}, {high}]"
 
     @property
@@ -74,9 +72,16 @@ class Spread:
         return sum(draw.low <= other <= draw.high for draw, other in zip(self.draws, others_K, strict=True))
 
     @property
+    def expected_to_hold(self) -> float:
+        """The share of intervals that hold the mean of the others where intervals are right and draws independent."""
+        freedoms_K = np.array(self.problems) - 1
+        wider = np.sqrt(1 + 1 / (len(self.draws) - 1))
+        return float((2 * t.cdf(t.ppf((1 + _LEVEL) / 2, freedoms_K) / wider, freedoms_K) - 1).mean())
+
+    @property
     def decided(self) -> tuple[int, int]:
-        """How many draws lie below the neutral value, and how many above, with their whole interval."""
-        return sum(draw.high < self.neutral for draw in self.draws), sum(draw.low > self.neutral for draw in self.draws)
+        """How many draws lie below zero, and how many above, with their whole interval."""
+        return sum(draw.high < 0 for draw in self.draws), sum(draw.low > 0 for draw in self.draws)
 
     @property
     def _values_K(self) -> np.ndarray:
@@ -92,42 +97,55 @@ class Spread:
 def measure_draws(build: Mapping[str, Any], seeds: Sequence[int], model: str = "") -> list[Measurement]:
     """One draw of the benchmark for each seed, which takes the place of that of `build`; with a `model`, of that model.
 
-    Raises `Refused` for fewer than two seeds, for one that is there twice, and for a build of several domains.
+    Raises `Refused` for fewer than two seeds, for one that is there twice, and unless the problems of all draws are of one domain.
     """
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
-        raise Refused(f"seeds must be two or more, each once, not {list(seeds)}")
+        raise Refused(f"build_seeds must be two or more, each once, not {list(seeds)}")
     asked = dict.fromkeys(name for pair in COMPARED for name in pair)
-    draws = [measure([{**build, "seed": seed}], list(asked), model) for seed in seeds]
-    if len(draws[0]) > 1:
-        raise Refused(f"build: its problems are of {len(draws[0])} domains; choose one with its setting domain")
-    return [measurement for (measurement,) in draws]
+    draws: list[Measurement] = []
+    for seed in seeds:
+        draws += measure([{**build, "seed": seed}], list(asked), model)
+        if len(domains := dict.fromkeys(draw.domain for draw in draws)) > 1:
+            raise Refused(f"build: its problems are of the domains {', '.join(domains)}; choose one with its setting domain")
+    return draws
 
 
 def drawn_twice(draws: Sequence[Measurement]) -> tuple[int, int]:
     """How many problems that were kept are in more than one draw, and how many there are, each counted once."""
-    texts = pd.concat([_kept_problems(draw) for draw in draws]).value_counts()
+    texts = pd.concat([_kept_problems(draw).drop_duplicates() for draw in draws]).value_counts()
     return int((texts > 1).sum()), len(texts)
 
 
 def spread_of_errors(draws: Sequence[Measurement], error: str) -> list[Spread]:
     """The differences of `COMPARED` in "mae" or "mse" (corrected), without estimators that give the same values on some draw."""
+    problems = tuple(draw.scores["problem_id"].nunique() for draw in draws)
     spreads = []
     for estimator, against in COMPARED:
-        differences = [error_difference(draw, estimator, against, error) for draw in draws]
+        differences = tuple(error_difference(draw, estimator, against, error) for draw in draws)
         if all(difference.low < difference.high for difference in differences):
-            spreads.append(_spread(f"{estimator} − {against}", differences, draws))
+            spreads.append(Spread(f"{estimator} − {against}", differences, problems))
     return spreads
 
 
-def spread_of_shares(draws: Sequence[Measurement]) -> list[Spread]:
-    """The share of each method's gain that is left without the own outcome (`comparisons.gain_left`), over the draws that show a gain;
-    a method of which fewer than two do is left out."""
-    spreads = []
+def together(draws: Sequence[Measurement]) -> Measurement:
+    """All draws as one measurement: a problem of two draws is two problems."""
+    parts = []
+    for draw in draws:
+        seed = draw.config["seed"]
+        renamed = {name: f"{seed}: " + draw.scores[name] for name in ("problem_id", "state_id")}
+        parts.append(draw.scores.assign(**renamed))
+    return replace(draws[0], scores=pd.concat(parts, ignore_index=True))
+
+
+def readable_shares(draws: Sequence[Measurement]) -> Captioned:
+    """The share of each method's gain that is left without the own outcome: of all draws together, and in those that show a gain."""
+    rows = []
     for method, left in METHODS.items():
-        found = [(draw, share) for draw in draws if (share := gain_left(draw, method, left))]
-        if len(found) > 1:
-            spreads.append(_spread(f"share of {method} left", [share for _, share in found], [draw for draw, _ in found], neutral=1.0))
-    return spreads
+        single = [share.estimate for draw in draws if (share := gain_left(draw, method, left))]
+        several = f"{number_text(min(single))} to {number_text(max(single))}" if single else "–"
+        rows.append((method, _share_left(draws, method), several, f"{len(single)} of {len(draws)}"))
+    columns = ["method", "all draws together", "single draws", "that show a gain"]
+    return Captioned(pd.DataFrame(rows, columns=columns), "Share of the gain in MAE that is left without the own outcome.")
 
 
 def readable_spread(spreads: Sequence[Spread], caption: str) -> Captioned:
@@ -135,10 +153,9 @@ def readable_spread(spreads: Sequence[Spread], caption: str) -> Captioned:
     rows = []
     for spread in spreads:
         values, (below, above), number = [draw.estimate for draw in spread.draws], spread.decided, len(spread.draws)
-        signed = spread.neutral == 0
-        single = f"{number_text(min(values), signed=signed)} to {number_text(max(values), signed=signed)}"
+        single = f"{number_text(min(values), signed=True)} to {number_text(max(values), signed=True)}"
         told = (f"{below}, {above}", f"{spread.held} of {number}", spread.ratio_text)
-        rows.append((spread.quantity, spread.mean.text(signed=signed), single, *told))
+        rows.append((spread.quantity, spread.mean.text(signed=True), single, *told))
     columns = ["quantity", "mean of draws", "single draws", "below, above", "held", "variance ratio"]
     return Captioned(pd.DataFrame(rows, columns=columns), caption)
 
@@ -168,23 +185,28 @@ def size_of(draws: Sequence[Measurement]) -> str:
     )
 
 
-def shown_numbers(draws: Sequence[Measurement], errors: Mapping[str, Sequence[Spread]], shares: Sequence[Spread]) -> dict[str, str]:
+def shown_numbers(draws: Sequence[Measurement], errors: Mapping[str, Sequence[Spread]]) -> dict[str, str]:
     """The numbers that the page and the book's prose name."""
-    every = [*(spread for spreads in errors.values() for spread in spreads), *shares]
+    every = [spread for spreads in errors.values() for spread in spreads]
     again, problems = drawn_twice(draws)
     shown = {"setting": draws[0].name, "draws": str(len(draws)), "again": str(again), "problems": str(problems)}
     shown["held"] = f"{sum(spread.held for spread in every)} of {sum(len(spread.draws) for spread in every)}"
+    shown["expected"] = f"{np.mean([spread.expected_to_hold for spread in every]):.0%}"
     shown["narrow"] = f"{sum(spread.ratio.low > 1 for spread in every)} of {len(every)}"
-    shown["expected"] = f"{2 * norm.cdf(norm.ppf((1 + _LEVEL) / 2) / np.sqrt(1 + 1 / (len(draws) - 1))) - 1:.0%}"
-    shown["opposite"] = str(sum(len(opposite(spreads)) for spreads in (*errors.values(), shares)))
-    for method in METHODS:
-        share = next((spread for spread in shares if spread.quantity == f"share of {method} left"), None)
-        shown[f"{method}_left"] = "not measured" if share is None else share.mean.text()
-    return shown
+    shown["by_chance"] = number_text(len(every) * (1 - _LEVEL) / 2, digits=2)
+    shown["power"] = f"{chance_to_see(2, len(draws)):.0%}"
+    shown["opposite"] = str(sum(len(opposite(spreads)) for spreads in errors.values()))
+    return shown | {f"{method}_left": _share_left(draws, method) for method in METHODS}
 
 
-def _spread(quantity: str, intervals: Sequence[Interval], draws: Sequence[Measurement], neutral: float = 0.0) -> Spread:
-    return Spread(quantity, tuple(intervals), tuple(draw.scores["problem_id"].nunique() for draw in draws), neutral)
+def chance_to_see(ratio: float, draws: int) -> float:
+    """How likely the interval of a variance ratio lies above 1 where the true one is `ratio`."""
+    return float(chi2.sf(chi2.ppf((1 + _LEVEL) / 2, draws - 1) / ratio, draws - 1))
+
+
+def _share_left(draws: Sequence[Measurement], method: str) -> str:
+    share = gain_left(together(draws), method, METHODS[method])
+    return "no gain to speak of" if share is None else share.text()
 
 
 def _kept_problems(draw: Measurement) -> pd.Series:

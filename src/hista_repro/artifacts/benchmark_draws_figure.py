@@ -18,14 +18,15 @@ _HEIGHT = 0.7
 
 
 def plot_draws(panels: Mapping[str, Sequence[Spread]]) -> Figure:
-    """One panel for each title: below each other the quantities, each with its draws in order and, below them, their mean."""
+    """One panel for each title with quantities, one below the other: the draws in their order, and below them their mean."""
+    panels = {title: spreads for title, spreads in panels.items() if spreads}
     rows = [len(spreads) for spreads in panels.values()]
     with matplotlib.rc_context(STYLE):
         figure, axes = plt.subplots(
             len(panels), 1, figsize=(WIDTH, 0.55 * sum(rows) + 0.6 * len(panels) + 0.4), squeeze=False, height_ratios=rows
         )
         for axis, (title, spreads) in zip(axes[:, 0], panels.items(), strict=True):
-            axis.axvline(spreads[0].neutral, color="#BBBBBB", linewidth=0.8)
+            axis.axvline(0, color="#BBBBBB", linewidth=0.8)
             for row, spread in enumerate(spreads):
                 places = row + np.linspace(-_HEIGHT / 2, _HEIGHT / 2, len(spread.draws) + 1)
                 for colour, marker, intervals, where in (

@@ -96,7 +96,8 @@ def gain_left(measurement: Measurement, published: str, unbiased: str) -> Interv
     gain_R, left_R = draws_R_4[:, 0] - draws_R_4[:, 1], draws_R_4[:, 2] - draws_R_4[:, 3]
     if percentile_interval(gain_R[None], 0.95, len(errors))[0] <= 0:
         return None
-    low, high = percentile_interval((left_R / gain_R)[None], 0.95, len(errors))
+    shares_R = np.divide(left_R, gain_R, out=np.full(gain_R.shape, np.nan), where=gain_R != 0)
+    low, high = percentile_interval(shares_R[None], 0.95, len(errors))
     sums = errors.sum(axis=0)
     return Interval(float((sums[2] - sums[3]) / (sums[0] - sums[1])), float(low[0]), float(high[0]))
 

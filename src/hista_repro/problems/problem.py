@@ -1,7 +1,8 @@
 """One problem, and problems read from JSON lines."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ class Problem:
             letters = [chr(ord("A") + i) for i in range(len(self.choices))]
             if self.answer not in letters:
                 raise ValueError(f"answer {self.answer!r} is none of the letters of the {len(self.choices)} choices")
+
+
+def digest_of(problems: Sequence[Problem]) -> str:
+    """The SHA-256 of problems in their order, in hexadecimal digits."""
+    return hashlib.sha256(repr(list(problems)).encode()).hexdigest()
 
 
 def _check_tests(tests: Any) -> None:

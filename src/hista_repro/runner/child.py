@@ -18,7 +18,7 @@ from hista_repro.runner.processes import kill_tree
 from hista_repro.runner.warm import end_with_parent, fork_kernel
 
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})
-"""Other users of the machine can listen to the kernel's sockets; they shall hear nothing."""
+"""Other users of the machine can listen where kernels have ports and not sockets of their own; they shall hear nothing."""
 
 
 def execute_notebook(notebook: Path, executed: Path, parameters: dict[str, Any], error: Path, environment: Mapping[str, str]) -> None:

@@ -59,7 +59,8 @@ def make_task(artifact: Artifact, profile: Profile, overrides: Mapping[str, str]
 def builds_of(tasks: Iterable[Task]) -> list[dict[str, Any]]:
     """The settings of the SVEB builds that the notebooks ask for, each once: their parameter `build` or `builds`.
 
-    `model` replaces the model of the first build and leaves the others out (see `artifacts.measurements.measure`).
+    `model` replaces the model of the first build and leaves the others out (see `artifacts.measurements.measure`), `build_seeds` draw a
+    build once each, and with `cut_every` each is also made in the other design.
     """
     found: dict[str, dict[str, Any]] = {}
     for task in tasks:
@@ -67,5 +68,11 @@ def builds_of(tasks: Iterable[Task]) -> list[dict[str, Any]]:
         builds = task.parameters.get("builds", [single] if single else [])
         if builds and (model := task.parameters.get("model")):
             builds = [{**builds[0], "model": model}]
+        if seeds := task.parameters.get("build_seeds"):
+            builds = [{**build, "seed": seed} for build in builds for seed in seeds]
+        if cut_every := task.parameters.get("cut_every"):
+            from hista_repro.sveb.config import other_design  # here, since most requests need no benchmark and it takes seconds to load
+
+            builds = [design for build in builds for design in (build, other_design(build, cut_every))]
         found.update((repr(sorted(build.items())), build) for build in builds)
     return list(found.values())

@@ -20,6 +20,7 @@ import zmq
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
+from jupyter_core.paths import jupyter_runtime_dir
 
 from hista_repro.files import write_json
 
@@ -136,12 +137,13 @@ class WarmProvisioner(LocalProvisioner):
     _sockets: tempfile.TemporaryDirectory | None = None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Give the kernel its sockets; ports only where the path of the machine's folder for temporary files is too long for them."""
-        if self._sockets is None:
-            self._sockets = tempfile.TemporaryDirectory(prefix="kernel-")
-            prefix = os.path.join(self._sockets.name, "socket")
-            if len(os.fsencode(f"{prefix}-1")) <= zmq.IPC_PATH_MAX_LEN:
-                self.parent.transport, self.parent.ip = "ipc", prefix
+        """Give the kernel its sockets, where other files of a running kernel lie; ports only where every path is too long for sockets."""
+        os.makedirs(jupyter_runtime_dir(), mode=0o700, exist_ok=True)
+        for home in (jupyter_runtime_dir(), tempfile.gettempdir()) if self._sockets is None else ():
+            if len(os.fsencode(os.path.join(home, "kernel-12345678", "socket-1"))) <= zmq.IPC_PATH_MAX_LEN:
+                self._sockets = tempfile.TemporaryDirectory(prefix="kernel-", dir=home)
+                self.parent.transport, self.parent.ip = "ipc", os.path.join(self._sockets.name, "socket")
+                break
         return await super().pre_launch(**kwargs)
 
     async def cleanup(self, restart: bool = False) -> None:

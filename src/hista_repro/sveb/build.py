@@ -4,7 +4,6 @@ Tables are gathered one after the other, each from units of about one sampling b
 on the seed alone, so it does not matter which units an earlier run finished, nor who samples them.
 """
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -21,7 +20,7 @@ from hista_repro.estimators.milestones import milestones
 from hista_repro.files import claim_folder, read_json, sha256_of, write_json
 from hista_repro.models import resolve_model
 from hista_repro.problems.grading import Outcome, isolation_of
-from hista_repro.problems.problem import Problem
+from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.problems.sources import load_problems
 from hista_repro.progress import announce, progress
 from hista_repro.provenance import history
@@ -35,7 +34,8 @@ from hista_repro.sveb.states import cut_states
 def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str, Any]:
     """Build the benchmark that `config` asks for in `folder`, going on where an earlier build of the same was stopped.
 
-    Sampling is done by workers that `hire` gives, here or on a cluster; the files are the same. Returns the manifest. Raises `Refused`,
+    Sampling is done by workers that `hire` gives, here or on a cluster; the files are the same. A finished build that lacks hidden states
+    which `config` asks it to keep is given these, and is otherwise left as it is. Returns the manifest. Raises `Refused`,
     before anything is written, for a request that cannot be met, for a folder that holds something else, and for one that holds a build
     with another configuration, naming the fields that differ.
     """
@@ -44,12 +44,13 @@ def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str
     identity = {
         "config": config.to_dict(),
         "model_sha256": sha256_of(resolve_model(config.model)),
-        "problems_sha256": _digest(problems),
+        "problems_sha256": digest_of(problems),
     }
     manifest = _existing(folder, identity)
-    if manifest is not None and manifest["status"] == "done":
+    done = manifest is not None and manifest["status"] == "done"
+    if done and not (config.keep_hidden and _lacks_hidden(folder, config, manifest)):
         return manifest
-    isolation = isolation_of(problems)
+    isolation = manifest["isolation"] if done else isolation_of(problems)  # no program is left to run of a build that is done
     if manifest is not None and manifest["isolation"] != isolation:
         raise Refused(f"the programs in {folder} ran under {manifest['isolation']}, not {isolation} as here; choose another folder")
     with hire(partial(Sampler, config, problems), len(problems)) as workers:
@@ -59,10 +60,10 @@ def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str
         with claim_folder(folder):
             for leftover in folder.rglob(".*.tmp"):
                 leftover.unlink()
-            started = {**identity, "isolation": isolation, "status": "running", "most_hidden_bytes": needed, **history(manifest)}
+            started = {**(manifest or {}), **identity, "isolation": isolation, "most_hidden_bytes": needed, **history(manifest)}
             if needed:
                 announce(f"hidden states will take {needed / 1e9:.3g} GB of disk at most")
-            write_json(folder / "manifest.json", started)
+            write_json(folder / "manifest.json", {**started, "status": "done" if done else "running"})
             counts = builder.run(folder)
             shutil.rmtree(folder / "parts", ignore_errors=True)
             manifest = {**started, "status": "done", **counts}
@@ -205,17 +206,21 @@ def _existing(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
             raise Refused(f"{folder} is not empty and holds no build; choose another folder")
         return None
     manifest = read_json(path)
-    before, now = ({**side["config"], **{k: side[k] for k in identity if k != "config"}} for side in (manifest, identity))
-    if differing := sorted(name for name in now if before.get(name) != now[name]):
+    configs = (BuildConfig.from_dict(manifest["config"]).to_dict(), identity["config"])  # earlier source may have had fewer settings
+    before, now = (
+        {**config, **{k: side[k] for k in identity if k != "config"}} for config, side in zip(configs, (manifest, identity), strict=True)
+    )
+    if differing := sorted(name for name in now if name != "keep_hidden" and before[name] != now[name]):
         if len(differing) > 1:
             differing = [name for name in differing if name != "problems_sha256"]  # other problems follow from another seed or limit
-        changes = ", ".join(f"{name} (there {before.get(name)!r}, asked {now[name]!r})" for name in differing)
+        changes = ", ".join(f"{name} (there {before[name]!r}, asked {now[name]!r})" for name in differing)
         raise Refused(f"{folder} holds a build with another configuration: {changes}; choose another folder")
     return manifest
 
 
-def _digest(problems: Sequence[Problem]) -> str:
-    return hashlib.sha256(repr(problems).encode()).hexdigest()
+def _lacks_hidden(folder: Path, config: BuildConfig, manifest: dict[str, Any]) -> bool:
+    tables = ("rollouts", "pool") if config.independent_pool else ("rollouts",)
+    return not all(hidden_path(folder, table, number).exists() for table in tables for number in range(manifest["counts"]["kept"]))
 
 
 def _summary(config: BuildConfig, problems: pd.DataFrame, rollouts: pd.DataFrame, references: pd.DataFrame) -> dict[str, Any]:

@@ -103,3 +103,9 @@ class BuildConfig:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def other_design(settings: Mapping[str, Any], cut_every: int) -> dict[str, Any]:
+    """The settings of the build that differs in its design alone from one in the paper's: states at fixed positions, and an independent
+    pool."""
+    return {**settings, "cut_every": cut_every, "independent_pool": True}

@@ -33,14 +33,20 @@ def adopt(folder: Path, home: Path | None = None) -> Path:
     """Let a copy of the finished run in `folder`, made elsewhere or by earlier source, be what `record` gives for its settings.
 
     Its manifest goes on naming the commit and the machine that made it. A record that exists is left as it is. Returns the record's folder.
-    Raises `Refused` where there is no finished run, and where its model or its problems are others here.
+    Raises `Refused` where there is no finished run, where its model or its problems are others here, and while another process makes
+    the record.
     """
-    manifest = read_json(Path(folder, "manifest.json"))
+    path = Path(folder, "manifest.json")
+    if not path.is_file():
+        raise Refused(f"{folder} holds no training run (manifest.json is missing)")
+    manifest = read_json(path)
     if manifest["status"] != "done":
         raise Refused(f"the run in {folder} is not finished; train with the same settings again to go on")
+    if missing := [name for name in ("model_sha256", "problems_sha256") if name not in manifest]:
+        raise Refused(f"the manifest of {folder} lacks {missing[0]}, as those of earlier source do, so that nothing says what was trained")
     config = _config(manifest["config"])
     train(replace(config, out=str(folder)))  # which has nothing to do, and says so where it would train something else
-    return adopt_record(_name(config), _content(config), Path(folder), home=home)
+    return adopt_record(_name(config), _content(config), Path(folder), home)
 
 
 def _config(settings: Mapping[str, Any]) -> TrainConfig:

@@ -22,7 +22,7 @@ from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.files import append_event, claim_folder, read_json, sha256_of, write_json
 from hista_repro.models import load_model, resolve_model
-from hista_repro.problems.problem import Problem
+from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.problems.sources import load_problems
 from hista_repro.progress import progress
 from hista_repro.provenance import describe
@@ -47,11 +47,16 @@ def train(config: TrainConfig) -> Path:
     where training breaks down, with what was finished kept.
     """
     folder = Path(config.out)
-    identity = {"config": config.to_dict(), "model_sha256": sha256_of(resolve_model(config.model))}
+    problems = load_problems(config.problems, domain=config.domain, limit=config.limit, seed=config.seed)
+    identity = {
+        "config": config.to_dict(),
+        "model_sha256": sha256_of(resolve_model(config.model)),
+        "problems_sha256": digest_of(problems),
+    }
     manifest = _existing(folder, identity)
     if manifest is not None and manifest["status"] == "done":
         return folder
-    trainer = _trainer(config, folder)
+    trainer = _trainer(config, problems, folder)
     main = trainer.accelerator.is_main_process
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
@@ -85,17 +90,20 @@ def _existing(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
             raise Refused(f"{folder} is not empty and holds no training run; choose another folder")
         return None
     manifest = read_json(path)
-    there, asked = ({**side["config"], "model_sha256": side.get("model_sha256")} for side in (manifest, identity))
-    if differing := [name for name in asked if name != "out" and there.get(name) != asked[name]]:
-        changes = ", ".join(f"{name} (there {there.get(name)!r}, asked {asked[name]!r})" for name in differing)
+    there, asked = (  # earlier source knew fewer settings, and noted no digests
+        {**TrainConfig.from_dict(side["config"]).to_dict(), **{name: side[name] for name in identity.keys() & side.keys() - {"config"}}}
+        for side in (manifest, identity)
+    )
+    if differing := [name for name in there if name != "out" and there[name] != asked[name]]:
+        changes = ", ".join(f"{name} (there {there[name]!r}, asked {asked[name]!r})" for name in differing)
         raise Refused(f"{folder} holds a run with another configuration: {changes}; choose another folder")
     return manifest
 
 
-def _trainer(config: TrainConfig, folder: Path) -> CreditGRPOTrainer:
+def _trainer(config: TrainConfig, problems: list[Problem], folder: Path) -> CreditGRPOTrainer:
     """Everything that can be refused is refused here. The trainer makes `folder`, and writes nothing into it yet."""
     preset = PRESETS[config.preset]
-    problems, held_out = _problems(config)
+    problems, held_out = _split(problems, config)
     arguments = _arguments(config, folder)
     model, tokenizer = load_model(config.model)
     tokenizer.padding_side = "left"
@@ -143,9 +151,8 @@ def _rewards(config: TrainConfig, problems: list[Problem]) -> list[Callable[...,
     return rewards
 
 
-def _problems(config: TrainConfig) -> tuple[list[Problem], list[Problem]]:
+def _split(problems: list[Problem], config: TrainConfig) -> tuple[list[Problem], list[Problem]]:
     """Problems to train on, and those held out for validation."""
-    problems = load_problems(config.problems, domain=config.domain, limit=config.limit, seed=config.seed)
     held_out, problems = problems[: config.validation_problems], problems[config.validation_problems :]
     needed = config.prompts * config.chosen_oversampling
     if len(problems) < needed:
