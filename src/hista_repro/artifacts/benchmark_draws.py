@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.stats import chi2, norm, t
 
 from hista_repro.artifacts.comparisons import error_difference, gain_left
+from hista_repro.artifacts.gain_shares import LEAVE_ONE_OUT, NO_GAIN
 from hista_repro.artifacts.measurements import Measurement, measure
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction, number_text
@@ -30,8 +31,6 @@ COMPARED = (
     ("hista-loo", "prefix-tree-loo"),
 )
 """An estimator, and what its error is compared with."""
-METHODS = {"numca": "numca-loo", "hista": "hista-loo"}
-"""A published method -> its form without the own outcome, for the share of the gain that is left."""
 ERRORS = {"mae": "MAE", "mse": "corrected MSE"}
 _LEVEL = 0.95
 
@@ -140,7 +139,7 @@ def together(draws: Sequence[Measurement]) -> Measurement:
 def readable_shares(draws: Sequence[Measurement]) -> Captioned:
     """The share of each method's gain that is left without the own outcome: of all draws together, and in those that show a gain."""
     rows = []
-    for method, left in METHODS.items():
+    for method, left in LEAVE_ONE_OUT.items():
         single = [share.estimate for draw in draws if (share := gain_left(draw, method, left))]
         several = f"{number_text(min(single))} to {number_text(max(single))}" if single else "–"
         rows.append((method, _share_left(draws, method), several, f"{len(single)} of {len(draws)}"))
@@ -196,7 +195,7 @@ def shown_numbers(draws: Sequence[Measurement], errors: Mapping[str, Sequence[Sp
     shown["by_chance"] = number_text(len(every) * (1 - _LEVEL) / 2, digits=2)
     shown["power"] = f"{chance_to_see(2, len(draws)):.0%}"
     shown["opposite"] = str(sum(len(opposite(spreads)) for spreads in errors.values()))
-    return shown | {f"{method}_left": _share_left(draws, method) for method in METHODS}
+    return shown | {f"{method}_left": _share_left(draws, method) for method in LEAVE_ONE_OUT}
 
 
 def chance_to_see(ratio: float, draws: int) -> float:
@@ -205,8 +204,8 @@ def chance_to_see(ratio: float, draws: int) -> float:
 
 
 def _share_left(draws: Sequence[Measurement], method: str) -> str:
-    share = gain_left(together(draws), method, METHODS[method])
-    return "no gain to speak of" if share is None else share.text()
+    share = gain_left(together(draws), method, LEAVE_ONE_OUT[method])
+    return NO_GAIN if share is None else share.text()
 
 
 def _kept_problems(draw: Measurement) -> pd.Series:

@@ -36,7 +36,7 @@ def plot_draws(panels: Mapping[str, Sequence[Spread]]) -> Figure:
                     axis.hlines(where, [i.low for i in intervals], [i.high for i in intervals], color=colour, linewidth=1.1)
                     label = None if row else {"o": "one draw", "D": "mean of the draws"}[marker]
                     axis.plot([i.estimate for i in intervals], where, marker, color=colour, markersize=3, label=label)
-            axis.set_title(title)
+            axis.set_title(title[0].upper() + title[1:])
             axis.set_yticks(range(len(spreads)), [spread.quantity for spread in spreads])
             axis.set_ylim(len(spreads) - 0.4, -0.6)
             axis.xaxis.set_major_locator(MaxNLocator(nbins=5))

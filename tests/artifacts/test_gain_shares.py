@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from hista_repro.artifacts.gain_shares import NO_GAIN, gain_shares, readable_shares, shares_in_words
+from hista_repro.artifacts.verdicts import Interval
+
+REFERENCES = np.tile([0.2, 0.8, 0.4, 0.6], 10)
+OFF = {"group-mean": 0.3, "loo-mean": 0.3, "numca": 0.1, "numca-loo": 0.15, "hista": 0.3, "hista-loo": 0.3}
+
+
+def test_shares_by_setting(measured):
+    shares = gain_shares([measured({name: REFERENCES + error for name, error in OFF.items()}, REFERENCES)])
+    frame = readable_shares(shares).frame
+    assert frame["hista"].tolist() == [NO_GAIN] and frame["numca"].tolist()[0].startswith("0.750 [")
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([0.7, None, 0.98, 0.9], "0.700 to 0.980 (3 of 4 settings)"),
+        ([0.7, None], "0.700 (1 of 2 settings)"),
+        ([None], NO_GAIN),
+    ],
+)
+def test_shares_in_words(shares, words):
+    found = {str(n): None if share is None else Interval(share, share - 0.1, share + 0.1) for n, share in enumerate(shares)}
+    assert shares_in_words(found) == words
