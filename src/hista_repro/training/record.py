@@ -32,7 +32,7 @@ def record(settings: Mapping[str, Any], home: Path | None = None) -> Path:
 def adopt(folder: Path, home: Path | None = None) -> Path:
     """Let a copy of the finished run in `folder`, made elsewhere or by earlier source, be what `record` gives for its settings.
 
-    Its manifest goes on naming the commit and the machine that made it. A record that exists is left as it is. Returns the record's folder.
+    Its manifest goes on naming the commit and the machine that made it. A finished record is left as it is. Returns the record's folder.
     Raises `Refused` where there is no finished run, where its model or its problems are others here, and while another process makes
     the record.
     """
