@@ -72,11 +72,12 @@ def test_a_kernel_listens_in_a_folder_of_the_user_alone_where_no_other_process_c
 def test_sockets_are_gone_with_their_kernel_and_ports_are_for_where_they_have_no_room(tmp_path, monkeypatch, folder, transport):
     (tmp_path / folder).mkdir()
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / ("long" * 30)))
-    monkeypatch.setattr("tempfile.tempdir", os.path.relpath(tmp_path / folder))
+    monkeypatch.chdir(tmp_path)  # paths of sockets are as long as the folder's name, wherever temporary files lie
+    monkeypatch.setattr("tempfile.tempdir", folder)
     write_kernel(tmp_path / "jupyter")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
+    manager.start_kernel(cwd=str(tmp_path))
     assert manager.transport == transport and answer(manager, "print('here')") == "here"
     manager.shutdown_kernel(now=True)
     assert not any((tmp_path / folder).iterdir())
