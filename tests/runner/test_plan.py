@@ -87,13 +87,15 @@ def test_a_missing_notebook_is_refused(checkout):
 def test_a_page_may_draw_a_build_several_times_and_in_two_designs(checkout):
     checkout.add("extra-draws", parameters="model: str = ''\nbuild: dict = {}\nbuild_seeds: list = []")
     checkout.add("extra-designs", parameters="builds: list = []\ncut_every: int = 8")
+    checkout.add("extra-budget", parameters="builds: list = []\nredesign: dict = {}")
     checkout.sizes["extra-draws"] = {"build": {"model": "tiny", "seed": 9}, "build_seeds": [0, 1]}
     checkout.sizes["extra-designs"] = {"builds": [{"model": "tiny", "seed": 0}]}
+    checkout.sizes["extra-budget"] = {"builds": [{"model": "tiny", "seed": 0}, {"model": "tiny", "seed": 1}], "redesign": {"states": 9}}
     checkout.write()
     profile = load_profile(str(checkout.profile))
-    tasks = [make_task(checkout.artifacts[name], profile, {}, checkout.root) for name in ("extra-draws", "extra-designs")]
+    tasks = [make_task(checkout.artifacts[name], profile, {}, checkout.root) for name in ("extra-draws", "extra-designs", "extra-budget")]
     first, second = ({"model": "tiny", "seed": seed} for seed in (0, 1))
-    assert builds_of(tasks) == [first, second, {**first, "cut_every": 8, "independent_pool": True}]
+    assert builds_of(tasks) == [first, second, {**first, "cut_every": 8, "independent_pool": True}, {**first, "states": 9}]
 
 
 def test_records_are_shared_by_the_checkout_unless_named(checkout, monkeypatch, tmp_path):

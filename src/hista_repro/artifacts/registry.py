@@ -63,6 +63,7 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("audit-leakage", "How much of a gain is the own outcome", "Section 5", "audit_leakage.ipynb", _SVEB),
         Artifact("extra-designs", "Does the benchmark's design decide?", "Section 4.1", "extra_designs.ipynb", _SVEB),
         Artifact("extra-draws", "Another draw of the benchmark", "Section 4.1", "extra_draws.ipynb", _SVEB),
+        Artifact("extra-budget", "How to spend a benchmark's budget", "Section 4.1", "extra_budget.ipynb", _SVEB),
         Artifact("theory-assumptions", "Theorems 5.2 and 5.5 by numbers", "Section 5.2", "theory_assumptions.ipynb", _SVEB),
         Artifact("extra-critic-data", "How much data does a critic need?", "Section 4.2", "extra_critic_data.ipynb", _CRITICS),
         Artifact("extra-costs", "What does an estimator cost?", "Appendix F", "extra_costs.ipynb", "a processor"),

@@ -60,7 +60,7 @@ def builds_of(tasks: Iterable[Task]) -> list[dict[str, Any]]:
     """The settings of the SVEB builds that the notebooks ask for, each once: their parameter `build` or `builds`.
 
     `model` replaces the model of the first build and leaves the others out (see `artifacts.measurements.measure`), `build_seeds` draw a
-    build once each, and with `cut_every` each is also made in the other design.
+    build once each, with `cut_every` each is also made in the other design, and with `redesign` the first also with those settings.
     """
     found: dict[str, dict[str, Any]] = {}
     for task in tasks:
@@ -70,6 +70,8 @@ def builds_of(tasks: Iterable[Task]) -> list[dict[str, Any]]:
             builds = [{**builds[0], "model": model}]
         if seeds := task.parameters.get("build_seeds"):
             builds = [{**build, "seed": seed} for build in builds for seed in seeds]
+        if redesign := task.parameters.get("redesign"):
+            builds = [{**builds[0], **redesign}, *builds]
         if cut_every := task.parameters.get("cut_every"):
             from hista_repro.sveb.config import other_design  # here, since most requests need no benchmark and it takes seconds to load
 
