@@ -96,6 +96,8 @@ def test_a_page_may_draw_a_build_several_times_and_in_two_designs(checkout):
     tasks = [make_task(checkout.artifacts[name], profile, {}, checkout.root) for name in ("extra-draws", "extra-designs", "extra-budget")]
     first, second = ({"model": "tiny", "seed": seed} for seed in (0, 1))
     assert builds_of(tasks) == [first, second, {**first, "cut_every": 8, "independent_pool": True}, {**first, "states": 9}]
+    (empty,) = [make_task(checkout.artifacts["extra-budget"], profile, {"builds": "[]"}, checkout.root)]
+    assert builds_of([empty]) == []
 
 
 def test_records_are_shared_by_the_checkout_unless_named(checkout, monkeypatch, tmp_path):

@@ -6,19 +6,21 @@ variance of the mean difference is
 
     (problems + states / S + continuations / (S n)) / P
 
-with three parts that one build shows, as in any sample drawn in three stages: the variance of the differences of problems, that of states
-of one problem, and that of a single continuation. A benchmark in a new design has the standard error that they foretell, if its states are
-picked as those of the build are.
+as in any sample drawn in three stages. One build shows the three parts: the covariance of two states of one problem, how far the variance
+of a state exceeds it, and the variance that a single continuation adds. As long as a problem has no more states than rollouts, each is cut
+from a rollout of its own (`sveb.states`), any two are alike, and the formula is exact; with more, states share rollouts, and the true
+variance is larger.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
+from hista_repro.artifacts.equivalence import judge_zero
 from hista_repro.artifacts.measurements import REPEATS, Measurement, chosen_builds, measure
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction, number_text
@@ -26,13 +28,16 @@ from hista_repro.errors import Refused
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import record
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
+from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.records import read_table
 from hista_repro.sveb.statistics import oracle_floor
 
 COMPARED = (("hista-loo", "loo-mean"), ("numca-loo", "loo-mean"), ("hista-loo", "numca-loo"))
 """An estimator, and what its error is compared with."""
-_SHOWN = ("loo-mean", "numca-loo", "hista-loo")
-_PARTS = ("problems", "states", "continuations")
+ESTIMATORS = ("loo-mean", "numca-loo", "hista-loo")
+PARTS = ("problems", "states", "continuations")
+MARGIN = 1.25
+"""By what factor a standard error may miss what is foretold and still be as foretold: less does not change what one would build."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,11 @@ class Design:
     states: int
     continuations: int
 
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Self:
+        """That of a build with these settings."""
+        return cls(config["states"], config["references"])
+
     @property
     def label(self) -> str:
         return f"{self.states} × {self.continuations}"
@@ -49,10 +59,13 @@ class Design:
 
 PAPER = Design(5, 20)
 """About 5,000 states of 1,000 problems (section 4.1) and 20 continuations ("MCS@20", Table 4)."""
-FEWER, PILED_UP, SPREAD_OUT = Design(5, 4), Design(5, 100), Design(50, 2)
-"""A fifth of the paper's continuations of a state; five times as many; ten times its states, with as many continuations of a problem."""
-DESIGNS = (Design(1, 20), Design(1, 100), Design(5, 2), FEWER, PAPER, PILED_UP, Design(25, 4), SPREAD_OUT)
-"""What tables show."""
+FEWER, MORE = Design(5, 4), Design(5, 100)
+"""The paper's states with a fifth of its continuations, and with five times as many."""
+DESIGNS = (
+    *(Design(1, 20), Design(1, 100), Design(5, 2), FEWER, PAPER, MORE),
+    *(Design(10, 2), Design(10, 10), Design(20, 2), Design(20, 5), Design(40, 2)),
+)
+"""What tables show, where a problem has as many rollouts as states."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +87,12 @@ class Variances:
 
     pair: tuple[str, str]
     parts: Array
-    """(3,) `_PARTS`: of problems, of states of one problem, of one continuation."""
+    """(3,) in the order of `PARTS`."""
     draws: Array = field(repr=False)
     """(R, 3)"""
     problems: int
+    rollouts: int
+    """Of each problem; the most states for which the parts hold."""
 
     @property
     def quantity(self) -> str:
@@ -85,46 +100,44 @@ class Variances:
 
     def shares(self, design: Design) -> dict[str, Interval]:
         """What each part is of the variance in this design."""
-        parts, draws = self.parts / _divisors(design), self.draws / _divisors(design)
-        values, draws = parts / parts.sum(), draws / draws.sum(axis=1, keepdims=True)
-        return {name: self._interval(float(values[place]), draws[:, place]) for place, name in enumerate(_PARTS)}
+        values, draws = (parts / _divisors(design) for parts in (self.parts, self.draws))
+        shares, drawn = values / values.sum(), _ratio(draws, draws.sum(axis=1, keepdims=True))
+        return {name: _interval(shares[place], drawn[:, place], self.problems) for place, name in enumerate(PARTS)}
 
-    def standard_error(self, design: Design, problems: int) -> Interval:
-        """Of the mean difference over so many problems in this design."""
-        values, draws = (np.sqrt((parts / _divisors(design)).sum(axis=-1) / problems) for parts in (self.parts, self.draws))
-        return self._interval(float(values), draws)
-
-    def relative_error(self, design: Design, against: Design, cost: Cost) -> Interval:
-        """The standard error of one design over that of another which costs as many tokens, and so has another number of problems."""
-        dearer = cost.of(design) / cost.of(against)
+    def relative_error(self, design: Design, cost: Cost) -> Interval:
+        """The standard error of a design over that of `PAPER` which costs as many tokens, and so has another number of problems."""
         values, draws = (
-            np.sqrt(dearer * (parts / _divisors(design)).sum(axis=-1) / (parts / _divisors(against)).sum(axis=-1))
+            _ratio((parts / _divisors(design)).sum(axis=-1) * cost.of(design), (parts / _divisors(PAPER)).sum(axis=-1) * cost.of(PAPER))
             for parts in (self.parts, self.draws)
         )
-        return self._interval(float(values), draws)
-
-    def _interval(self, value: float, draws_R: Array) -> Interval:
-        low, high = percentile_interval(draws_R[None], 0.95, self.problems)
-        return Interval(value, float(low[0]), float(high[0]))
+        return _interval(np.sqrt(values), np.sqrt(draws), self.problems)
 
 
-def variances_of(measurement: Measurement, pair: tuple[str, str]) -> Variances:
-    """The parts of the variance of `pair`'s difference in squared error, by unbiased moments, those below 0 set to 0.
+def variances_of(measurement: Measurement) -> list[Variances]:
+    """For each of `COMPARED` the parts of the variance of its difference in squared error, without those that give equal values.
 
-    Raises `Refused` where no problem has two states, so that nothing shows how states of one problem differ.
+    Moments, unbiased but for parts below 0, which are set to 0. Raises `Refused` where the first of `COMPARED` gives equal values, so that
+    there is nothing to compare, and where no problem has two states.
     """
-    sums = _sums_by_problem(measurement, pair)
-    if (sums["states"] < 2).all():
-        raise Refused(f"{measurement.name} has one state of each problem; set states to two or more")
-    problems = len(sums["states"])
-    resamples_R_P = resampled_prompts(problems, REPEATS, np.random.default_rng(derive_seed(0, "budget", *pair)))
-    (parts,), draws = (_parts(sums, weights) for weights in (np.ones((1, problems)), resamples_R_P))
-    return Variances(pair, parts, draws, problems)
+    found = []
+    for pair in COMPARED:
+        sums = _sums_by_problem(measurement, pair)
+        problems = len(sums["states"])
+        if (sums["states"] < 2).all():
+            raise Refused(f"{measurement.name} has one state of each problem; set states to two or more")
+        if not sums["single"].any() and not sums["mean"].any():
+            continue
+        resamples_R_P = resampled_prompts(problems, REPEATS, np.random.default_rng(derive_seed(0, "budget", *pair)))
+        (parts,), draws = (_parts(sums, weights) for weights in (np.ones((1, problems)), resamples_R_P))
+        found.append(Variances(pair, parts, draws, problems, measurement.config["group_size"]))
+    if not found or found[0].pair != COMPARED[0]:
+        raise Refused(f"{' and '.join(COMPARED[0])} give equal values on {measurement.name}, so that there is nothing to compare")
+    return found
 
 
 def _sums_by_problem(measurement: Measurement, pair: tuple[str, str]) -> dict[str, Array]:
-    """By name, (P,) numbers of each problem: its states, the mean of its differences, their sum of squares about it, the sum of their
-    variances that a single continuation brings, and of those that the reference brings."""
+    """By name, (P,) numbers of each problem, sorted by its id: its states, the mean of its differences, their sum of squares about it, the
+    sum of their variances that a single continuation brings, and of those that the reference brings."""
     scores = measurement.scores
     wide = scores[scores["estimator"].isin(pair)].pivot(
         index=["problem_id", "state_id", "reference", "n"], columns="estimator", values="estimate"
@@ -142,16 +155,15 @@ def _sums_by_problem(measurement: Measurement, pair: tuple[str, str]) -> dict[st
 
 
 def _parts(sums: Mapping[str, Array], weights_R_P: Array) -> Array:
-    """(R, 3) the parts of the variance where each problem counts as often as its weight says."""
+    """(R, 3) the parts of the variance where each problem counts as often as its weight says; NaN where none has two states."""
     states, mean, noise = sums["states"], sums["mean"], sums["noise"]
-
-    def total(values_P: Array) -> Array:
-        return weights_R_P @ values_P
-
-    count = total(np.ones_like(mean))
-    within = _ratio(total(sums["squares"] - noise * (1 - 1 / states)), total(states - 1))
-    between = _variance(mean, weights_R_P) - within * total(1 / states) / count - total(noise / states**2) / count
-    return np.maximum(np.stack([between, within, total(sums["single"]) / total(states)], axis=-1), 0.0)
+    several = states > 1
+    own = np.where(several, _ratio(sums["squares"] - noise * (1 - 1 / states), states - 1), 0)  # problems with more states may differ in it
+    count, alone = weights_R_P.sum(axis=1), weights_R_P @ ~several
+    within = _ratio(weights_R_P @ own, count - alone)
+    of_means = (weights_R_P @ (own / states + noise / states**2) + within * alone) / count
+    parts = (_variance(mean, weights_R_P) - of_means, within, weights_R_P @ (sums["single"] / states) / count)
+    return np.maximum(np.stack(parts, axis=-1), 0.0)
 
 
 def _variance(values_P: Array, weights_R_P: Array) -> Array:
@@ -161,28 +173,34 @@ def _variance(values_P: Array, weights_R_P: Array) -> Array:
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
-    """NaN where a resample holds no problem with two states."""
-    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)
+    """NaN where the denominator is 0."""
+    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, dtype=float), denominator)
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator != 0)
 
 
 def _divisors(design: Design) -> Array:
     return np.array([1, design.states, design.states * design.continuations], dtype=float)
 
 
-def cost_of(config: Mapping[str, Any], domain: str) -> Cost:
-    """The tokens that a build of these settings took for each problem it kept and for each continuation, in one of its domains."""
-    folder = record(config)
+def _interval(value: float | Array, draws_R: Array, problems: int) -> Interval:
+    low, high = percentile_interval(draws_R[None], 0.95, problems)
+    return Interval(float(value), float(low[0]), float(high[0]))
+
+
+def cost_of(measurement: Measurement) -> Cost:
+    """The tokens that the build took for each problem with states and for each continuation, in the measured domain.
+
+    What was written for problems that were not kept is shared by those that were. Continuations for `mcs-k` are not counted.
+    """
+    folder = record(measurement.config)
     problems = read_table(folder, "problems")
-    asked = problems.loc[problems["domain"] == domain, "problem_id"]
-    kept = problems.loc[(problems["domain"] == domain) & problems["kept"], "problem_id"]
-    written = sum(
-        int(rows.loc[rows["problem_id"].isin(asked), "token_ids"].map(len).sum())
-        for rows in (read_table(folder, name) for name in ("screening", "rollouts"))
-    )
-    states = read_table(folder, "states")
-    references = read_table(folder, "references").set_index("state_id").loc[states.loc[states["domain"] == domain, "state_id"]]
+    asked = problems.loc[problems["domain"] == measurement.domain, "problem_id"]
+    tables = ["screening", "rollouts"] + ["pool"] * bool(measurement.config["independent_pool"])
+    rollouts = pd.concat(read_table(folder, name)[["problem_id", "token_ids"]] for name in tables)
+    written = rollouts.loc[rollouts["problem_id"].isin(asked), "token_ids"].map(len).sum()
+    references = read_table(folder, "references").set_index("state_id").loc[measurement.scores["state_id"].unique()]
     continuations = (references["n"] + references["draws"].map(len)).sum()
-    return Cost(written / len(kept), float(references["tokens"].sum() / continuations))
+    return Cost(float(written / measurement.scores["problem_id"].nunique()), float(references["tokens"].sum() / continuations))
 
 
 def measure_budget(
@@ -190,16 +208,20 @@ def measure_budget(
 ) -> tuple[list[Measurement], Measurement]:
     """The builds, and the first of them in another design: with other `states`, `references` and, if it says so, `draws`.
 
-    With a `model`, the first build is made with that model and the others are left out. Raises `Refused` as `measure` does, for a
-    `redesign` that holds anything else, and for a first build of several domains.
+    With a `model`, the first build is made with that model and the others are left out. Raises `Refused` as `measure` does; before a build
+    is made, for one with a single state of each problem, and for a `redesign` that changes anything else or nothing; and for a first build
+    of several domains.
     """
     if not {"states", "references"} <= set(redesign) <= {"states", "references", "draws"}:
         raise Refused(f"redesign holds states, references and, if you like, draws, not {', '.join(sorted(redesign)) or 'nothing'}")
-    names = list(dict.fromkeys(name for pair in COMPARED for name in pair))
-    other = measure([{**chosen_builds(builds, model)[0], **redesign}], names)
-    if len(other) > 1:
-        raise Refused(f"builds: the problems of the first are of {len(other)} domains; choose one with its setting domain")
-    return measure(builds, names, model), other[0]
+    chosen = [BuildConfig.from_dict(build).to_dict() for build in chosen_builds(builds, model)]
+    if any(build["states"] < 2 for build in chosen):
+        raise Refused("builds: states must be two or more, or nothing shows how states of one problem differ")
+    if Design.of(chosen[0]) == Design.of(redesign):
+        raise Refused(f"redesign is {Design.of(redesign).label}, as the first build is; choose other states or references")
+    if len(measure(chosen[:1], ESTIMATORS)) > 1:
+        raise Refused("builds: the problems of the first are of several domains; choose one with its setting domain")
+    return measure(chosen, ESTIMATORS), measure([{**chosen[0], **redesign}], ESTIMATORS)[0]
 
 
 @dataclass(frozen=True)
@@ -213,75 +235,73 @@ class Foretold:
     ratio: Interval
     """Of what was seen over what was expected, over the same resampled problems."""
     relative: Interval
-    """Of what was seen over what is expected of the paper's design at the same cost."""
+    """Of what was seen over what is foretold of the paper's design at the same cost."""
 
 
-def foretell(measurement: Measurement, other: Measurement, pair: tuple[str, str], cost: Cost) -> Foretold:
-    """Hold the standard error that `measurement`, of the given cost, foretells for the design of `other` against the one `other` shows.
+def foretell(measurement: Measurement, other: Measurement, variances: Variances, cost: Cost) -> Foretold:
+    """Hold the standard error that `measurement`, of these variances and this cost, foretells for the design of `other` against the one
+    that `other` shows.
 
-    Raises `ValueError` unless both are of the same problems.
+    Both have the same rollouts and share states; what the ratio tests is what further states and other continuations do. Raises
+    `Refused` where they kept different problems.
     """
     if set(measurement.scores["problem_id"]) != set(other.scores["problem_id"]):
-        raise ValueError(f"other: its problems are not those of {measurement.name}")
-    here, there = _sums_by_problem(measurement, pair), _sums_by_problem(other, pair)
-    problems = len(here["states"])
-    design = Design(other.config["states"], other.config["references"])
-    resamples_R_P = resampled_prompts(problems, REPEATS, np.random.default_rng(derive_seed(0, "foretold", *pair)))
+        raise Refused(f"{measurement.name} in the other design kept other problems: its engine does not repeat its rollouts")
+    here, there = (_sums_by_problem(each, variances.pair) for each in (measurement, other))
+    problems, design = variances.problems, Design.of(other.config)
+    if (there["states"] != design.states).any():
+        raise Refused(f"{other.name} has problems with fewer than {design.states} states; set fewer in redesign")
+    resamples_R_P = resampled_prompts(problems, REPEATS, np.random.default_rng(derive_seed(0, "foretold", *variances.pair)))
     weights = np.concatenate([np.ones((1, problems)), resamples_R_P])
     parts = _parts(here, weights)
     expected, papers = (np.sqrt((parts / _divisors(each)).sum(axis=1) / problems) for each in (design, PAPER))
     seen = np.sqrt(_variance(there["mean"], weights) / problems)
-    intervals = []
-    for values in (expected, seen, seen / expected, seen / papers * np.sqrt(cost.of(design) / cost.of(PAPER))):
-        low, high = percentile_interval(values[None, 1:], 0.95, problems)
-        intervals.append(Interval(float(values[0]), float(low[0]), float(high[0])))
-    return Foretold(" − ".join(pair), design, *intervals)
+    found = (expected, seen, _ratio(seen, expected), _ratio(seen, papers) * np.sqrt(cost.of(design) / cost.of(PAPER)))
+    return Foretold(variances.quantity, design, *(_interval(values[0], values[1:], problems) for values in found))
 
 
 def absolute_errors(measurement: Measurement) -> pd.DataFrame:
     """One row for each number of continuations: n, the MAE that estimators would show with it, the floor, and the difference of the first
     of `COMPARED` with its interval (`diff`, `diff_low`, `diff_high`).
 
-    Fewer continuations than the build has are any of them: for each state the mean over all choices, which is hypergeometric.
+    Fewer continuations than the build has are any of them: for each state the mean over all choices, which is hypergeometric. So the
+    intervals are of these means, and those of a benchmark with so few continuations would be wider.
     """
     scores = measurement.scores
     wide = scores.pivot(index=["problem_id", "state_id", "reference", "n"], columns="estimator", values="estimate").reset_index()
     n = int(wide["n"].iloc[0])
     successes = np.rint(wide["reference"] * n).astype(int).to_numpy()
     resamples_R_P = resampled_prompts(wide["problem_id"].nunique(), REPEATS, np.random.default_rng(derive_seed(0, "absolute errors")))
+    first, second = COMPARED[0]
     rows = []
-    for fewer in _counts(n):
+    for fewer in (*(few for few in (5, 10, 20, 50, 100) if few < n), n):
         seen = np.arange(fewer + 1)
         chances_S_K = hypergeom.pmf(seen, n, successes[:, None], fewer)
-        errors = {name: (chances_S_K * np.abs(wide[name].to_numpy()[:, None] - seen / fewer)).sum(axis=1) for name in _SHOWN}
+        errors = {name: (chances_S_K * np.abs(wide[name].to_numpy()[:, None] - seen / fewer)).sum(axis=1) for name in ESTIMATORS}
         floor = float(chances_S_K.mean(axis=0) @ [oracle_floor(k, fewer) for k in seen])
-        first, second = COMPARED[0]
         sums = pd.DataFrame({"difference": errors[first] - errors[second], "states": 1.0}).groupby(wide["problem_id"]).sum().to_numpy()
         draws_R_2 = resamples_R_P @ sums
-        low, high = percentile_interval((draws_R_2[:, 0] / draws_R_2[:, 1])[None], 0.95, len(sums))
-        difference = {"diff": sums[:, 0].sum() / sums[:, 1].sum(), "diff_low": low[0], "diff_high": high[0]}
-        rows.append({"n": fewer, **{name: values.mean() for name, values in errors.items()}, "floor": floor, **difference})
+        difference = _interval(sums[:, 0].sum() / sums[:, 1].sum(), draws_R_2[:, 0] / draws_R_2[:, 1], len(sums))
+        ends = {"diff": difference.estimate, "diff_low": difference.low, "diff_high": difference.high}
+        rows.append({"n": fewer, **{name: values.mean() for name, values in errors.items()}, "floor": floor, **ends})
     return pd.DataFrame(rows)
-
-
-def _counts(n: int) -> list[int]:
-    return [*(few for few in (2, 5, 10, 20, 50, 100) if few < n), n]
 
 
 def readable_shares(measurement: Measurement, variances: Sequence[Variances]) -> Captioned:
     """Where the variance of each difference comes from, in the paper's design."""
     rows = [(v.quantity, *(share.text() for share in v.shares(PAPER).values())) for v in variances]
     caption = f"{measurement.size}. Shares of the variance in the paper's design, {PAPER.label} (states × continuations)."
-    return Captioned(pd.DataFrame(rows, columns=["difference", *_PARTS]), caption)
+    return Captioned(pd.DataFrame(rows, columns=["difference", *PARTS]), caption)
 
 
 def readable_designs(measurement: Measurement, variances: Sequence[Variances], cost: Cost) -> Captioned:
     """What designs of equal cost do to the standard error."""
     rows = []
     for design in DESIGNS:
-        problems = cost.of(PAPER) / cost.of(design)
-        errors = ["1" if design == PAPER else v.relative_error(design, PAPER, cost).text() for v in variances]
-        rows.append((design.label, number_text(problems, digits=2), *errors))
+        if design.states <= measurement.config["group_size"]:
+            problems = number_text(cost.of(PAPER) / cost.of(design), digits=2)
+            errors = ["1" if design == PAPER else v.relative_error(design, cost).text() for v in variances]
+            rows.append((design.label, problems, *errors))
     caption = (
         f"{measurement.name}. Standard errors at equal cost, over those of the paper's design; a kept problem costs {cost.problem:.0f} "
         f"tokens and a continuation {cost.continuation:.0f}."
@@ -302,31 +322,38 @@ def readable_foretold(other: Measurement, checks: Sequence[Foretold]) -> Caption
 def readable_absolute(measurement: Measurement, table: pd.DataFrame) -> Captioned:
     """`absolute_errors` as a page shows it."""
     shown = pd.DataFrame({"continuations": table["n"].astype(str)})
-    for name in (*_SHOWN, "floor"):
+    for name in (*ESTIMATORS, "floor"):
         shown[name] = [number_text(value) for value in table[name]]
     intervals = table[["diff", "diff_low", "diff_high"]].itertuples(index=False)
     shown[" − ".join(COMPARED[0])] = [Interval(*values).text(signed=True) for values in intervals]
-    return Captioned(shown, f"{measurement.name}. MAE with references of so many continuations of the same states.")
+    return Captioned(shown, f"{measurement.name}. Mean MAE over all choices of so many of the continuations of each state.")
 
 
-def judge_seen(measurement: Measurement, checks: Sequence[Foretold]) -> list[Finding]:
-    """Whether the design that was made tells more than the paper's at the same cost."""
-    return [_finding(measurement, check.design, check.quantity, check.relative) for check in checks]
+def judge_foretold(measurement: Measurement, checks: Sequence[Foretold]) -> list[Finding]:
+    """Whether standard errors in the design that was made are as foretold, up to `MARGIN`."""
+    findings = []
+    for check in checks:
+        logarithm = Interval(*(float(np.log(value)) for value in (check.ratio.estimate, check.ratio.low, check.ratio.high)))
+        claim = f"the standard error of {check.quantity} in {check.design.label} is as foretold, up to a factor of {MARGIN}"
+        ours, word = f"seen / foretold {check.ratio.text()}", judge_zero(logarithm, float(np.log(MARGIN)))
+        findings.append(Finding(claim, measurement.name, "no claim", ours, word))
+    return findings
 
 
 def judge_continuations(measurement: Measurement, variances: Sequence[Variances], cost: Cost) -> list[Finding]:
-    """Whether fewer or more continuations of as many states tell more at the same cost, which leaves more or fewer problems.
+    """Whether fewer continuations of as many states tell more than the paper's at the same cost, and more continuations less.
 
-    More states with as many continuations of a problem are no claim: they never tell less where the parts of the variance hold.
+    More states with as many continuations of a problem are no claim: where the parts of the variance hold, they never tell less.
     """
-    found = {(design, v.quantity): v.relative_error(design, PAPER, cost) for design in (FEWER, PILED_UP) for v in variances}
-    return [_finding(measurement, *asked, ratio) for asked, ratio in found.items()]
-
-
-def _finding(measurement: Measurement, design: Design, quantity: str, ratio: Interval) -> Finding:
-    excess = Interval(*(value - 1 for value in (ratio.estimate, ratio.low, ratio.high)))
-    claim = f"{design.label} (states × continuations) tells {quantity} more exactly than {PAPER.label} at the same cost"
-    return Finding(claim, measurement.name, "no claim", f"ratio of standard errors {ratio.text()}", judge_direction(-1, excess))
+    findings = []
+    for design, word, sign in ((FEWER, "more", -1), (MORE, "less", 1)):
+        for v in variances:
+            ratio = v.relative_error(design, cost)
+            excess = Interval(*(value - 1 for value in (ratio.estimate, ratio.low, ratio.high)))
+            claim = f"{design.label} (states × continuations) tells {v.quantity} {word} exactly than {PAPER.label} at the same cost"
+            ours = f"ratio of standard errors {ratio.text()}"
+            findings.append(Finding(claim, measurement.name, "no claim", ours, judge_direction(sign, excess)))
+    return findings
 
 
 def shown_numbers(variances: Variances, cost: Cost, check: Foretold, absolute: pd.DataFrame) -> dict[str, str]:
@@ -335,9 +362,8 @@ def shown_numbers(variances: Variances, cost: Cost, check: Foretold, absolute: p
     return {
         "quantity": variances.quantity,
         **{name: share.text() for name, share in variances.shares(PAPER).items()},
-        "spread": variances.relative_error(SPREAD_OUT, PAPER, cost).text(),
-        "fewer": variances.relative_error(FEWER, PAPER, cost).text(),
-        "more": variances.relative_error(PILED_UP, PAPER, cost).text(),
+        "fewer": variances.relative_error(FEWER, cost).text(),
+        "more": variances.relative_error(MORE, cost).text(),
         "design": check.design.label,
         "check": check.ratio.text(),
         "seen": check.relative.text(),

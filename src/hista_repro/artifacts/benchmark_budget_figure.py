@@ -12,10 +12,11 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from hista_repro.artifacts.benchmark_budget import PAPER, Cost, Design, Foretold, Variances
 from hista_repro.artifacts.plotting import STYLE, WIDTH
+from hista_repro.artifacts.verdicts import Interval
 
 _LINES = {2: ("#0072B2", "-"), 5: ("#009E73", "--"), 20: ("#E69F00", "-."), 100: ("#D55E00", ":")}
 """Continuations of a state -> colour, of the palette by Okabe and Ito, and dashes."""
-_STATES = (1, 2, 5, 10, 25, 50)
+_STATES = (1, 2, 5, 10, 20, 40)
 _TICKS = (0.25, 0.5, 1, 2, 4)
 
 
@@ -42,11 +43,12 @@ def plot_designs(panels: Mapping[str, tuple[Variances, Cost]], check: Foretold) 
 
 def _draw(axis: Axes, variances: Variances, cost: Cost) -> None:
     axis.axhline(1, color="#BBBBBB", linewidth=0.8)
+    numbers = [states for states in _STATES if states <= variances.rollouts]
     for continuations, (colour, dashes) in _LINES.items():
-        errors = [variances.relative_error(Design(states, continuations), PAPER, cost) for states in _STATES]
-        axis.fill_between(_STATES, _each(errors, "low"), _each(errors, "high"), color=colour, alpha=0.15, linewidth=0)
+        errors = [variances.relative_error(Design(states, continuations), cost) for states in numbers]
+        axis.fill_between(numbers, _each(errors, "low"), _each(errors, "high"), color=colour, alpha=0.15, linewidth=0)
         label = f"{continuations} continuations"
-        axis.plot(_STATES, _each(errors, "estimate"), color=colour, linestyle=dashes, linewidth=1.4, label=label)
+        axis.plot(numbers, _each(errors, "estimate"), color=colour, linestyle=dashes, linewidth=1.4, label=label)
     axis.plot(PAPER.states, 1, "s", color="#000000", markersize=5, label=f"{PAPER.label}, the paper’s")
     axis.set_xscale("log")
     axis.set_yscale("log")
@@ -57,5 +59,5 @@ def _draw(axis: Axes, variances: Variances, cost: Cost) -> None:
     sns.despine(ax=axis)
 
 
-def _each(intervals: Sequence[object], name: str) -> np.ndarray:
+def _each(intervals: Sequence[Interval], name: str) -> np.ndarray:
     return np.array([getattr(interval, name) for interval in intervals])

@@ -70,7 +70,7 @@ def builds_of(tasks: Iterable[Task]) -> list[dict[str, Any]]:
             builds = [{**builds[0], "model": model}]
         if seeds := task.parameters.get("build_seeds"):
             builds = [{**build, "seed": seed} for build in builds for seed in seeds]
-        if redesign := task.parameters.get("redesign"):
+        if builds and (redesign := task.parameters.get("redesign")):
             builds = [{**builds[0], **redesign}, *builds]
         if cut_every := task.parameters.get("cut_every"):
             from hista_repro.sveb.config import other_design  # here, since most requests need no benchmark and it takes seconds to load
