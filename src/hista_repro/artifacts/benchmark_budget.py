@@ -22,6 +22,7 @@ from scipy.stats import hypergeom
 
 from hista_repro.artifacts.equivalence import judge_zero
 from hista_repro.artifacts.measurements import REPEATS, Measurement, chosen_builds, measure
+from hista_repro.artifacts.ratios import ratio
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction, number_text
 from hista_repro.errors import Refused
@@ -101,13 +102,13 @@ class Variances:
     def shares(self, design: Design) -> dict[str, Interval]:
         """What each part is of the variance in this design."""
         values, draws = (parts / _divisors(design) for parts in (self.parts, self.draws))
-        shares, drawn = values / values.sum(), _ratio(draws, draws.sum(axis=1, keepdims=True))
+        shares, drawn = values / values.sum(), ratio(draws, draws.sum(axis=1, keepdims=True))
         return {name: _interval(shares[place], drawn[:, place], self.problems) for place, name in enumerate(PARTS)}
 
     def relative_error(self, design: Design, cost: Cost) -> Interval:
         """The standard error of a design over that of `PAPER` which costs as many tokens, and so has another number of problems."""
         values, draws = (
-            _ratio((parts / _divisors(design)).sum(axis=-1) * cost.of(design), (parts / _divisors(PAPER)).sum(axis=-1) * cost.of(PAPER))
+            ratio((parts / _divisors(design)).sum(axis=-1) * cost.of(design), (parts / _divisors(PAPER)).sum(axis=-1) * cost.of(PAPER))
             for parts in (self.parts, self.draws)
         )
         return _interval(np.sqrt(values), np.sqrt(draws), self.problems)
@@ -158,9 +159,9 @@ def _parts(sums: Mapping[str, Array], weights_R_P: Array) -> Array:
     """(R, 3) the parts of the variance where each problem counts as often as its weight says; NaN where none has two states."""
     states, mean, noise = sums["states"], sums["mean"], sums["noise"]
     several = states > 1
-    own = np.where(several, _ratio(sums["squares"] - noise * (1 - 1 / states), states - 1), 0)  # problems with more states may differ in it
+    own = np.where(several, ratio(sums["squares"] - noise * (1 - 1 / states), states - 1), 0)  # problems with more states may differ in it
     count, alone = weights_R_P.sum(axis=1), weights_R_P @ ~several
-    within = _ratio(weights_R_P @ own, count - alone)
+    within = ratio(weights_R_P @ own, count - alone)
     of_means = (weights_R_P @ (own / states + noise / states**2) + within * alone) / count
     parts = (_variance(mean, weights_R_P) - of_means, within, weights_R_P @ (sums["single"] / states) / count)
     return np.maximum(np.stack(parts, axis=-1), 0.0)
@@ -170,12 +171,6 @@ def _variance(values_P: Array, weights_R_P: Array) -> Array:
     """(R,) the sample variance of values that count as often as their weights say."""
     count = weights_R_P.sum(axis=1)
     return (weights_R_P @ values_P**2 - (weights_R_P @ values_P) ** 2 / count) / (count - 1)
-
-
-def _ratio(numerator: Array, denominator: Array) -> Array:
-    """NaN where the denominator is 0."""
-    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, dtype=float), denominator)
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator != 0)
 
 
 def _divisors(design: Design) -> Array:
@@ -256,7 +251,7 @@ def foretell(measurement: Measurement, other: Measurement, variances: Variances,
     parts = _parts(here, weights)
     expected, papers = (np.sqrt((parts / _divisors(each)).sum(axis=1) / problems) for each in (design, PAPER))
     seen = np.sqrt(_variance(there["mean"], weights) / problems)
-    found = (expected, seen, _ratio(seen, expected), _ratio(seen, papers) * np.sqrt(cost.of(design) / cost.of(PAPER)))
+    found = (expected, seen, ratio(seen, expected), ratio(seen, papers) * np.sqrt(cost.of(design) / cost.of(PAPER)))
     return Foretold(variances.quantity, design, *(_interval(values[0], values[1:], problems) for values in found))
 
 
@@ -348,10 +343,10 @@ def judge_continuations(measurement: Measurement, variances: Sequence[Variances]
     findings = []
     for design, word, sign in ((FEWER, "more", -1), (MORE, "less", 1)):
         for v in variances:
-            ratio = v.relative_error(design, cost)
-            excess = Interval(*(value - 1 for value in (ratio.estimate, ratio.low, ratio.high)))
+            relative = v.relative_error(design, cost)
+            excess = Interval(*(value - 1 for value in (relative.estimate, relative.low, relative.high)))
             claim = f"{design.label} (states × continuations) tells {v.quantity} {word} exactly than {PAPER.label} at the same cost"
-            ours = f"ratio of standard errors {ratio.text()}"
+            ours = f"ratio of standard errors {relative.text()}"
             findings.append(Finding(claim, measurement.name, "no claim", ours, judge_direction(sign, excess)))
     return findings
 

@@ -1,0 +1,154 @@
+"""Policy gradients of a fixed policy under several estimators, on the rollouts of a build.
+
+The rollouts of a problem are divided into groups as training draws them, and each group gives an independent draw of the problem's
+gradient. Estimators see a group as the trainer shows it to them, with nodes as far apart as there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from hista_repro.errors import Refused
+from hista_repro.estimators import Estimator
+from hista_repro.estimators.nodes import spacing_for
+from hista_repro.models import load_model
+from hista_repro.progress import progress
+from hista_repro.rollouts.decoding import Decoder, ends_of_sequence
+from hista_repro.rollouts.group import HiddenStates, RolloutGroup
+from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.records import read_table
+from hista_repro.sveb.statistics import squared_errors
+from hista_repro.training.credit import node_positions, token_advantages
+from hista_repro.training.policy_gradients import GroupGradients
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+NOTHING = "no baseline"
+"""Label of values that are 0 everywhere: every action of a rollout has its reward for an advantage."""
+
+
+def gradient_table(benchmark: Benchmark, estimators: Sequence[Estimator], size: int, problems: int) -> pd.DataFrame:
+    """One row for each of the first so many problems and each estimator, `NOTHING` among them, in groups of `size` rollouts.
+
+    Of the gradients of the groups of a problem: `noise`, their variance summed over parameters; `shared`, their covariance with those
+    without a baseline; `signal`, the squared norm of their mean, and `along`, its inner product with that of the first estimator. All are
+    unbiased.
+    `states` of the problem, and `error`, the sum over them of the corrected squared error of the estimator's values in their groups (NaN
+    for `NOTHING`). `rollouts`, how many of them are `right`, that is have a reward, and the sums of `GroupGradients.powers` over those that
+    are, `power_right`, and over the others, `power_wrong`.
+
+    Raises `Refused` where a problem has fewer than two groups, and for estimators that learn or draw, whose values a build does not give at
+    every node.
+    """
+    if (groups := benchmark.config.group_size // size) < 2:
+        raise Refused(f"size is {size}, and problems have {benchmark.config.group_size} rollouts; two groups or more are needed")
+    adapted = [estimator.for_length(benchmark.config.max_tokens).for_model(benchmark.config.model) for estimator in estimators]
+    if unfit := [estimator.name for estimator in adapted if estimator.learns or estimator.draws]:
+        raise Refused(f"{unfit[0]} learns, or draws continuations, which a build does not have at every node; leave it out")
+    model, tokenizer = load_model(benchmark.config.model)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    decode = Decoder(tokenizer, ends_of_sequence(model.generation_config, tokenizer))
+    rollouts = dict(list(read_table(benchmark.folder, "rollouts").groupby("problem_id", sort=False)))
+    chosen = list(benchmark.states)[:problems]
+    frames = []
+    with progress(len(chosen) * groups, "policy gradients", unit="groups") as bar:
+        for name in chosen:
+            whole, states = benchmark.cut_from[name], benchmark.states[name]
+            actions = [
+                _actions(row.token_ids.tolist(), row.text, row.finish_reason, decode, tokenizer) for row in rollouts[name].itertuples()
+            ]
+            products, powers, errors = _Products(), [], [0.0] * len(adapted)
+            for start in range(0, groups * size, size):
+                rows = range(start, start + size)
+                group, given = _part(whole, rows), [actions[row] for row in rows]
+                advantages = [list(_advantages(estimator, group, given, benchmark.config.max_tokens)) for estimator in adapted]
+                advantages.append([torch.full((len(a),), float(r)) for a, r in zip(given, group.rewards_G, strict=True)])
+                gradients = GroupGradients(model, whole.prompt_token_ids, given, temperature=benchmark.config.temperature)
+                powers.append(gradients.powers())
+                products.add(torch.stack(list(gradients.of(advantages))))
+                inside = states[states["sample"].isin(rows)]
+                errors = [total + _error(estimator, group, inside, start) for total, estimator in zip(errors, adapted, strict=True)]
+                bar.update(1)
+            frame = pd.DataFrame({"problem_id": name, "estimator": [*(e.name for e in adapted), NOTHING], "error": [*errors, float("nan")]})
+            covariances_E_E, means_E_E = products.covariances(), products.of_means()
+            frame["noise"], frame["shared"] = covariances_E_E.diagonal(), covariances_E_E[:, -1]
+            frame["signal"], frame["along"] = means_E_E.diagonal(), means_E_E[:, 0]
+            frame["states"] = int(states["sample"].lt(groups * size).sum())
+            power, right = torch.cat(powers), whole.rewards_G[: groups * size] > 0
+            frame["rollouts"], frame["right"] = len(right), int(right.sum())
+            frame["power_right"], frame["power_wrong"] = float(power[right].sum()), float(power[~right].sum())
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+class _Products:
+    """Inner products of the gradients of E estimators, from R draws of all of them."""
+
+    def __init__(self) -> None:
+        self._draws = 0
+        self._sums_E_W: Tensor | float = 0.0
+        self._squares_E_E: Tensor | float = 0.0
+
+    def add(self, gradients_E_W: Tensor) -> None:
+        self._draws += 1
+        self._sums_E_W = self._sums_E_W + gradients_E_W
+        self._squares_E_E = self._squares_E_E + gradients_E_W @ gradients_E_W.T
+
+    def covariances(self) -> np.ndarray:
+        """(E, E) summed over parameters."""
+        return self._mean(self._draws * self._squares_E_E - self._sums_E_W @ self._sums_E_W.T)
+
+    def of_means(self) -> np.ndarray:
+        """(E, E) inner products of the mean gradients, unbiased: draws are multiplied with other draws alone."""
+        return self._mean(self._sums_E_W @ self._sums_E_W.T - self._squares_E_E)
+
+    def _mean(self, sums_E_E: Tensor) -> np.ndarray:
+        return (sums_E_E / (self._draws * (self._draws - 1))).double().cpu().numpy()
+
+
+def _part(group: RolloutGroup, rows: Sequence[int]) -> RolloutGroup:
+    """The rollouts `rows` of a group as a group of their own, without what a build does not give for it."""
+
+    def hidden_of(layer: int) -> HiddenStates:
+        hidden = group.hidden(layer)
+        return HiddenStates(hidden.prompt_T_D, tuple(hidden.completions[row] for row in rows))
+
+    return replace(
+        group,
+        completions=tuple(group.completions[row] for row in rows),
+        token_ends=tuple(group.token_ends[row] for row in rows),
+        rewards_G=group.rewards_G[list(rows)],
+        token_ids=tuple(group.token_ids[row] for row in rows),
+        hidden_of=hidden_of,
+        entropies_of=None,
+        continue_from=None,
+    )
+
+
+def _actions(ids: list[int], text: str, finish_reason: str, decode: Decoder, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The tokens that were drawn: those kept and, where no limit and no stop string ended the completion, an end-of-sequence token."""
+    ended = finish_reason == "stop" and decode(ids)[0] == text
+    return [*ids, tokenizer.eos_token_id] if ended else ids
+
+
+def _advantages(estimator: Estimator, group: RolloutGroup, actions: Sequence[Sequence[int]], longest: int) -> list[Tensor]:
+    interval, stride = spacing_for(longest)
+    counts, spacing = [len(of_rollout) for of_rollout in actions], interval * stride
+    values = estimator.values(group, node_positions(counts, spacing))
+    return token_advantages(values, group.rewards_G, counts, spacing=spacing)
+
+
+def _error(estimator: Estimator, group: RolloutGroup, states: pd.DataFrame, start: int) -> float:
+    """The sum over `states`, whose rollouts are those of `group` from number `start` on, of the corrected squared error."""
+    ordered = states.sort_values(["sample", "token_index"])
+    positions = [ordered.loc[ordered["sample"] == start + row, "token_index"].tolist() for row in range(group.size)]
+    values = torch.cat([v.float().cpu() for v in estimator.values(group, positions)]).double().numpy()
+    n = ordered["n"].to_numpy(float)
+    references = ordered["successes"].to_numpy(float) / n
+    return float(squared_errors(values - references, references, n).sum())
