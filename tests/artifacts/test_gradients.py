@@ -15,15 +15,18 @@ from hista_repro.artifacts.gradients import (
     measure_gradients,
     readable_means,
     readable_noise,
+    readable_values,
     shown_numbers,
 )
 from hista_repro.artifacts.gradients_figure import plot_noise
-from hista_repro.artifacts.group_gradients import NOTHING, gradient_table
+from hista_repro.artifacts.group_gradients import BINS, NOTHING, gradient_table, power_table
 from hista_repro.artifacts.verdicts import Word
 from hista_repro.errors import Refused
 from hista_repro.estimators import get_estimator
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.bootstrap import FEW
+from hista_repro.sveb.records import read_table
 
 NAMES = (REFERENCE, *UNBIASED, *LEAVE_ONE_OUT, NOTHING)
 
@@ -45,7 +48,7 @@ def test_products_of_draws_tell_noise_and_mean_apart():
         assert (np.abs(np.mean(found, axis=0) - true_E_E.numpy()) < 4 * errors).all()
 
 
-def made_up(problems=40, **changed):
+def made_up(problems=40, powers=((0, 10, 2.0, 1.0, 30.0, 3.0),), **changed):
     """Gradients of length 10 with a noise of 100, of which 50 are shared with no baseline; `changed`: estimator -> other numbers."""
     generator, rows = np.random.default_rng(0), []
     for problem in range(problems):
@@ -60,27 +63,37 @@ def made_up(problems=40, **changed):
                 **changed.get(name.replace("-", "_"), {}),
             }
             numbers = {what: value * scale for what, value in numbers.items()}
-            powers = {"states": 5, "rollouts": 40, "right": 20, "power_right": 10.0, "power_wrong": 60.0}
-            rows.append({"problem_id": f"p{problem}", "estimator": name, **numbers, **powers})
+            rows.append({"problem_id": f"p{problem}", "estimator": name, **numbers, "states": 5})
     table = pd.DataFrame(rows)
     nothing = table["estimator"] == NOTHING
     table.loc[nothing, "shared"] = table.loc[nothing, "noise"]
-    return Gradients("tiny on arithmetic-steps", {"group_size": 40}, 8, table)
+    columns = ["bin", "actions", "value", "reward", "power", "power_reward"]
+    of_bins = pd.concat([pd.DataFrame(powers, columns=columns).assign(problem_id=f"p{problem}") for problem in range(problems)])
+    return Gradients("tiny on arithmetic-steps", {"group_size": 40}, 8, table, of_bins)
 
 
 def test_noise_and_shares_by_hand():
     found = made_up(**{"hista_loo": {"noise": 150.0, "shared": 30.0}, "no baseline": {"noise": 50.0}})
     assert found.noise("hista-loo").estimate == pytest.approx(1.5) and found.noise(NOTHING).estimate == pytest.approx(0.5)
+    assert found.noise(REFERENCE, against=NOTHING).estimate == pytest.approx(2)
+    assert found.noise_with_problems("hista-loo").estimate == pytest.approx(250 / 200)
     # 50 (1 - c)^2 + 60 c (1 - c) + 150 c^2 is smallest at c = 20 / 140
     share = 20 / 140
     assert found.best_share("hista-loo").estimate == pytest.approx(share)
     least = 50 * (1 - share) ** 2 + 60 * share * (1 - share) + 150 * share**2
-    assert found.least_noise("hista-loo").estimate == pytest.approx(least / 100)
     assert found.noise("hista-loo", share).estimate == pytest.approx(least / 100)
-    shares = np.linspace(-1, 2, 301)
-    assert min(found.noise("hista-loo", c).estimate for c in shares) == pytest.approx(least / 100, rel=1e-3)
+    assert min(found.noise("hista-loo", c).estimate for c in np.linspace(-1, 2, 301)) == pytest.approx(least / 100, rel=1e-3)
     assert found.error("hista-loo").estimate == pytest.approx(0.1, rel=0.05)
-    assert found.surprise().estimate == pytest.approx(6)
+    assert found.error("hista-loo", REFERENCE).estimate == pytest.approx(0)
+
+
+def test_rewards_by_value_by_hand():
+    """Of ten actions in the first bin two were of right answers, and these can move the policy least."""
+    found = made_up(powers=[(0, 10, 1.5, 2.0, 30.0, 3.0), (5, 5, 4.9, 4.0, 1.0, 0.0)]).by_value()
+    assert found["bin"].tolist() == [0, 5] and found["actions"].tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert found["value"].tolist() == pytest.approx([0.15, 0.98])
+    assert [interval.estimate for interval in found["reward"]] == pytest.approx([0.2, 0.8])
+    assert [interval.estimate for interval in found["weighted"]] == pytest.approx([0.1, 0.0])
 
 
 def test_a_shorter_gradient_needs_as_many_rollouts():
@@ -91,54 +104,89 @@ def test_a_shorter_gradient_needs_as_many_rollouts():
     assert found.needed("hista", "hista-loo").estimate == pytest.approx(1)
 
 
-def test_what_is_said_of_gradients():
-    quieter = {"noise": 60.0, "shared": 40.0}
-    bent = {"noise": 50.0, "along": 80.0, "signal": 90.0}
-    found = made_up(**{"hista_loo": quieter, "numca_loo": {"noise": 130.0}, "numca": bent, "no baseline": {"noise": 200.0}})
+def test_what_might_not_reach_in_the_true_direction_needs_no_one_knows_how_many():
+    found = made_up(hista={"along": -1.0})
+    assert found.needed("hista") is None and found.needed("numca") is not None
+    assert readable_means(found).frame.set_index("baseline").loc["hista", "rollouts needed"] == "too noisy to tell"
     words = {finding.claim: finding.word for finding in judge_gradients(found)}
+    assert words["hista needs fewer rollouts than hista-loo for the same step along the gradient"] is Word.UNDECIDED
+
+
+def test_what_is_said_of_gradients():
+    better = {"error": 0.2}
+    quieter, louder, same = {"noise": 60.0, "shared": 40.0, **better}, {"noise": 130.0, **better}, {"noise": 60.0, "error": 0.5}
+    bent = {"noise": 50.0, "along": 80.0, "signal": 90.0}
+    changed = {"hista_loo": quieter, "numca_loo": louder, "prefix_tree_loo": same, "numca": bent, "no baseline": {"noise": 200.0}}
+    words = {finding.claim: finding.word for finding in judge_gradients(made_up(**changed))}
+    less_noisy = "the values of {} err less than those of loo-mean, and the gradient is less noisy with them"
     assert words["the gradient is less noisy with the values of loo-mean than without a baseline"] is Word.AGREES
-    assert words["the gradient is less noisy with the values of hista-loo than with those of loo-mean"] is Word.AGREES
-    assert words["the gradient is less noisy with the values of numca-loo than with those of loo-mean"] is Word.DISAGREES
-    assert words["the gradient is less noisy with the values of prefix-tree-loo than with those of loo-mean"] is Word.UNDECIDED
-    assert words["numca bends or shrinks the mean gradient"] is Word.AGREES
-    assert words["hista bends or shrinks the mean gradient"] is Word.UNDECIDED
+    assert words[less_noisy.format("hista-loo")] is Word.AGREES and words[less_noisy.format("numca-loo")] is Word.DISAGREES
+    assert words[less_noisy.format("prefix-tree-loo")] is Word.NOT_COMPARABLE
+    assert words["the mean gradient with numca is off by more than 5% of its square"] is Word.AGREES
+    assert words["the mean gradient with hista is off by more than 5% of its square"] is Word.DISAGREES
     assert words["numca needs fewer rollouts than numca-loo for the same step along the gradient"] is Word.AGREES
-    assert words["the mean gradient with hista-loo is that with loo-mean, up to 5% of its square"] is Word.AGREES
+    assert words["the mean gradient with hista-loo is off by less than 5% of its square"] is Word.AGREES
 
 
 def test_the_page_on_a_build(small_build):
-    found = measure_gradients(small_build, small_build["group_size"] // 2, 3)
-    assert found.problems == 3 and set(found.table["estimator"]) == set(NAMES)
-    of_nothing = found.table[found.table["estimator"] == NOTHING]
+    build, size = {**small_build, "limit": 24, "group_size": 8}, 4
+    found = measure_gradients(build, size, 12)
+    assert found.problems == 12 and set(found.table["estimator"]) == set(NAMES)
+    of_nothing, of_mean = (found.table[found.table["estimator"] == name] for name in (NOTHING, REFERENCE))
     assert of_nothing["shared"].to_numpy() == pytest.approx(of_nothing["noise"].to_numpy())
-    of_mean = found.table[found.table["estimator"] == REFERENCE]
     assert of_mean["along"].to_numpy() == pytest.approx(of_mean["signal"].to_numpy())
+    benchmark = Benchmark(record(build))
+    errors = 0.0
+    for name in of_mean["problem_id"]:  # the mean of the others in the same half
+        rewards_2_G = benchmark.groups[name].rewards_G.view(2, size).double()
+        others_G = ((rewards_2_G.sum(1, keepdim=True) - rewards_2_G) / (size - 1)).flatten()
+        states = benchmark.states[name]
+        n, r = states["n"].to_numpy(), (states["successes"] / states["n"]).to_numpy()
+        errors += ((others_G[states["sample"].tolist()].numpy() - r) ** 2 - r * (1 - r) / (n - 1)).sum()
+    assert of_mean["error"].sum() == pytest.approx(errors, abs=1e-5)
     assert len(readable_noise(found).frame) == 5 and len(readable_means(found).frame) == 5
-    assert shown_numbers(found)["setting"] == found.name
+    assert 1 <= len(readable_values(found).frame) < len(BINS) and shown_numbers(found)["setting"] == found.name
     assert [text.get_text() for text in plot_noise(found).legends[0].get_texts()] == [REFERENCE, *UNBIASED]
+
+
+def test_values_and_rewards_of_actions_are_those_of_their_states(small_build):
+    benchmark = Benchmark(record(small_build))
+    table = power_table(benchmark, get_estimator("loo-mean"), 2)
+    for name, rows in table.groupby("problem_id"):
+        actions = group_gradients._Policy(benchmark).actions(name)
+        counts, rewards_G = torch.tensor(list(map(len, actions))), benchmark.groups[name].rewards_G
+        assert rows["actions"].sum() == counts.sum() and rows["reward"].sum() == pytest.approx(float(counts @ rewards_G.long()))
+        others_G = (rewards_G.sum() - rewards_G) / (len(rewards_G) - 1)
+        assert rows["value"].sum() == pytest.approx(float(counts.float() @ others_G), rel=1e-5)
+        low, high = (np.array(BINS)[rows["bin"] + ends] for ends in (0, 1))
+        assert ((rows["value"] / rows["actions"] >= low - 1e-6) & (rows["value"] / rows["actions"] <= high + 1e-6)).all()
+        assert (rows["power_reward"] <= rows["power"] + 1e-9).all() and (rows["power"] > 0).all()
 
 
 def test_an_action_that_ended_a_completion_is_one_of_it(small_build):
     benchmark = Benchmark(record(small_build))
-    rollouts = group_gradients.read_table(benchmark.folder, "rollouts").head(20)
-    _, tokenizer = group_gradients.load_model("tiny")
-    decode = group_gradients.Decoder(tokenizer, [tokenizer.eos_token_id])
-    for row in rollouts.itertuples():
-        ids = row.token_ids.tolist()
-        ended = [tokenizer.eos_token_id] if row.finish_reason == "stop" else []
-        assert group_gradients._actions(ids, row.text, row.finish_reason, decode, tokenizer) == ids + ended
-    kept = tokenizer("1+2", add_special_tokens=False)["input_ids"]
-    assert group_gradients._actions(kept, "1", "stop", decode, tokenizer) == kept  # a stop string cut the text
+    policy, name = group_gradients._Policy(benchmark), next(iter(benchmark.states))
+    rollouts = read_table(benchmark.folder, "rollouts")
+    eos = policy._tokenizer.eos_token_id
+    for drawn, row in zip(policy.actions(name), rollouts[rollouts["problem_id"] == name].itertuples(), strict=True):
+        assert drawn == [*row.token_ids, *([eos] if row.finish_reason == "stop" else [])]
+    kept = policy._tokenizer("1+2", add_special_tokens=False)["input_ids"]
+    assert policy._drawn(kept, "1", "stop") == kept  # a stop string cut the text
 
 
-def test_what_cannot_be_measured_is_refused(small_build):
-    benchmark = Benchmark(record(small_build))
+def test_what_cannot_be_measured_is_refused(small_build, monkeypatch):
+    build = {**small_build, "limit": 24, "group_size": 8}
+    benchmark = Benchmark(record(build))
     with pytest.raises(Refused, match="two groups or more are needed"):
-        gradient_table(benchmark, [get_estimator(REFERENCE)], small_build["group_size"], 3)
+        gradient_table(benchmark, [get_estimator(REFERENCE)], 8, 3)
     for name in ("probe-loo", "mcs-1"):
         with pytest.raises(Refused, match=f"{name} learns, or draws continuations"):
             gradient_table(benchmark, [get_estimator(name)], 2, 3)
-    with pytest.raises(Refused, match="problems is 1"):
-        measure_gradients(small_build, 4, 1)
+    with pytest.raises(Refused, match="5 problems are too few for intervals of ratios"):
+        measure_gradients(build, 3, 5)
     with pytest.raises(Refused, match="size is 1"):
-        measure_gradients(small_build, 1, 3)
+        measure_gradients(build, 1, FEW)
+    noise = pd.DataFrame({"estimator": [REFERENCE], "signal": [-0.1], "states": [1]})
+    monkeypatch.setattr("hista_repro.artifacts.gradients.kept_table", lambda *_: noise)
+    with pytest.raises(Refused, match="in groups of 3 rollouts are nothing but noise"):
+        measure_gradients(build, 3, FEW)

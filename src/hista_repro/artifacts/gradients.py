@@ -1,7 +1,7 @@
 """What the values of states do to the policy gradient: how noisy it is, and where it points.
 
-All is about one problem at a time: the mean over groups of rollouts is the gradient of its expected reward, and what one group adds to it
-is noise. Numbers are ratios of means over problems.
+All is about one problem at a time. With unbiased values the mean over groups is the gradient of the problem's expected reward, and what one
+group adds to it is noise. Numbers are ratios of means over problems.
 
 With a share c of the values subtracted the gradient is (1 - c) times that without a baseline and c times that with the values, so that its
 noise is a parabola in c, and the share with the least noise follows from three numbers.
@@ -16,29 +16,31 @@ import numpy as np
 import pandas as pd
 
 from hista_repro.artifacts.equivalence import judge_zero
-from hista_repro.artifacts.group_gradients import NOTHING, gradient_table
+from hista_repro.artifacts.group_gradients import BINS, NOTHING, gradient_table, power_table
 from hista_repro.artifacts.kept_tables import kept_table
 from hista_repro.artifacts.measurements import REPEATS, chosen_builds
 from hista_repro.artifacts.ratios import ratio
 from hista_repro.artifacts.tables import Captioned
-from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction, number_text
+from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction, number_text
 from hista_repro.errors import Refused
 from hista_repro.estimators import get_estimator
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
-from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
+from hista_repro.sveb.bootstrap import FEW, Array, percentile_interval, resampled_prompts
 
 REFERENCE = "loo-mean"
 """The estimator whose gradient others are compared with: unbiased, and the simplest."""
+UNBIASED = ("prefix-tree-loo", "numca-loo", "hista-loo")
 LEAVE_ONE_OUT = {"numca": "numca-loo", "hista": "hista-loo"}
 """Published form -> the form that a rollout's own outcome does not enter."""
-UNBIASED = ("prefix-tree-loo", "numca-loo", "hista-loo")
-"""What is compared with `REFERENCE`."""
+VALUES = "numca-loo"
+"""The estimator by whose values states are told apart to see how much actions there can move the policy; it reads text alone."""
 MARGIN = 0.05
 """By what part of its square a mean gradient may be off and still count as the same."""
-_FEWEST = 2
-"""Problems without which there is no interval."""
+_UNSURE = 0.01
+"""Share of resamples."""
+_UNKNOWN = "too noisy to tell"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Gradients:
     size: int
     """Rollouts of a group."""
     table: pd.DataFrame = field(repr=False)
+    powers: pd.DataFrame = field(repr=False)
+    """`group_gradients.power_table` of `VALUES` on the same problems."""
 
     @property
     def description(self) -> str:
@@ -62,20 +66,24 @@ class Gradients:
     def problems(self) -> int:
         return self.table["problem_id"].nunique()
 
-    def noise(self, estimator: str, share: float = 1.0) -> Interval:
-        """The noise with a share of the values subtracted, over that of `REFERENCE`."""
-        return self._interval(ratio(self._noise(estimator, share), self._of("noise", REFERENCE)))
+    def noise(self, estimator: str, share: float = 1.0, against: str = REFERENCE) -> Interval:
+        """The noise with a share of the values subtracted, over that of another estimator."""
+        without, both, values = self._three(estimator)
+        noise = (1 - share) ** 2 * without + 2 * share * (1 - share) * both + share**2 * values
+        return self._interval(ratio(noise, self._of("noise", against)))
+
+    def noise_with_problems(self, estimator: str) -> Interval:
+        """The noise over that of `REFERENCE` where the problem is drawn, too, whose gradients then add at most their squared norm."""
+        added = self._of("signal", REFERENCE)
+        return self._interval(ratio(self._of("noise", estimator) + added, self._of("noise", REFERENCE) + added))
 
     def best_share(self, estimator: str) -> Interval:
         """The share of the values with which the gradient has the least noise."""
-        return self._interval(self._best(estimator))
-
-    def least_noise(self, estimator: str) -> Interval:
-        """The noise with that share, over that of `REFERENCE`."""
-        return self._interval(ratio(self._noise(estimator, self._best(estimator)), self._of("noise", REFERENCE)))
+        without, both, values = self._three(estimator)
+        return self._interval(ratio(without - both, without - 2 * both + values))
 
     def along(self, estimator: str) -> Interval:
-        """How long the mean gradient is in the direction of the true one, over the length of that."""
+        """How far the mean gradient reaches in the direction of the true one, over the length of that."""
         return self._interval(ratio(self._of("along", estimator), self._of("signal", REFERENCE)))
 
     def off(self, estimator: str) -> Interval:
@@ -83,39 +91,60 @@ class Gradients:
         signal = self._of("signal", REFERENCE)
         return self._interval(ratio(self._of("signal", estimator) - 2 * self._of("along", estimator) + signal, signal))
 
-    def needed(self, estimator: str, against: str = REFERENCE) -> Interval:
-        """How many rollouts tell the step along the true gradient as exactly as one with `against`."""
+    def needed(self, estimator: str, against: str = REFERENCE) -> Interval | None:
+        """How many times the rollouts of `against` give the same step along the true gradient with as little noise in all.
+
+        None where so much noise is left that one of the two might not reach in that direction at all.
+        """
+        if any((self._of("along", name) <= 0).mean() > _UNSURE for name in (estimator, against)):
+            return None
         ours, theirs = (ratio(self._of("noise", name), self._of("along", name) ** 2) for name in (estimator, against))
         return self._interval(ratio(ours, theirs))
 
-    def error(self, estimator: str) -> Interval:
-        """The corrected squared error of the values in groups of this size."""
-        return self._interval(ratio(self._of("error", estimator), self._of("states", estimator)))
+    def error(self, estimator: str, against: str = "") -> Interval:
+        """The corrected squared error of the values in groups of this size, minus that of another estimator."""
+        errors = self._of("error", estimator) - (self._of("error", against) if against else 0.0)
+        return self._interval(ratio(errors, self._of("states", estimator)))
 
-    def surprise(self) -> Interval:
-        """How many times as far an answer without a reward can move the policy as one that has it: mean `GroupGradients.powers` of both."""
-        right, rollouts = self._of("right", NOTHING), self._of("rollouts", NOTHING)
-        return self._interval(ratio(self._of("power_wrong", NOTHING) * right, self._of("power_right", NOTHING) * (rollouts - right)))
+    def by_value(self) -> pd.DataFrame:
+        """One row for each bin of values that has actions: share of the actions, mean value, and two means of the reward with intervals.
 
-    def _noise(self, estimator: str, share: float | Array) -> Array:
-        without, both, values = self._of("noise", NOTHING), self._of("shared", estimator), self._of("noise", estimator)
-        return (1 - share) ** 2 * without + 2 * share * (1 - share) * both + share**2 * values
+        `reward`: each action counts alike. `weighted`: it counts by how much it can move the policy.
+        """
+        wide = self.powers.pivot(index="problem_id", columns="bin").fillna(0.0)
+        every = wide["actions"].to_numpy().sum()
+        rows = []
+        for place in wide["actions"].columns:
+            sums = {name: self._weights @ wide[name][place].to_numpy() for name in ("actions", "value", "reward", "power", "power_reward")}
+            rows.append(
+                {
+                    "bin": place,
+                    "actions": wide["actions"][place].sum() / every,
+                    "value": float(ratio(sums["value"], sums["actions"])[0]),
+                    "reward": self._interval(ratio(sums["reward"], sums["actions"])),
+                    "weighted": self._interval(ratio(sums["power_reward"], sums["power"])),
+                }
+            )
+        return pd.DataFrame(rows)
 
-    def _best(self, estimator: str) -> Array:
-        without, both, values = self._of("noise", NOTHING), self._of("shared", estimator), self._of("noise", estimator)
-        return ratio(without - both, without - 2 * both + values)
+    def _three(self, estimator: str) -> tuple[Array, Array, Array]:
+        return self._of("noise", NOTHING), self._of("shared", estimator), self._of("noise", estimator)
 
     def _of(self, column: str, estimator: str) -> Array:
         """(1 + R,) the mean over problems, and its draws."""
         return self._means[column][estimator]
 
     @cached_property
-    def _means(self) -> dict[str, dict[str, Array]]:
+    def _weights(self) -> Array:
+        """(1 + R, P) how much each problem counts: alike, and as often as it is drawn."""
         resamples_R_P = resampled_prompts(self.problems, REPEATS, np.random.default_rng(derive_seed(0, "gradients")))
-        weights = np.concatenate([np.ones((1, self.problems)), resamples_R_P]) / self.problems
+        return np.concatenate([np.ones((1, self.problems)), resamples_R_P]) / self.problems
+
+    @cached_property
+    def _means(self) -> dict[str, dict[str, Array]]:
         wide = self.table.pivot(index="problem_id", columns="estimator")
-        columns = ("noise", "shared", "signal", "along", "error", "states", "rollouts", "right", "power_right", "power_wrong")
-        return {column: {name: weights @ wide[column][name].to_numpy(float) for name in wide[column]} for column in columns}
+        columns = ("noise", "shared", "signal", "along", "error", "states")
+        return {column: {name: self._weights @ wide[column][name].to_numpy(float) for name in wide[column]} for column in columns}
 
     def _interval(self, values: Array) -> Interval:
         low, high = percentile_interval(values[None, 1:], 0.95, self.problems)
@@ -125,33 +154,52 @@ class Gradients:
 def measure_gradients(build: Mapping[str, Any], size: int, problems: int, model: str = "") -> Gradients:
     """The gradients of the first so many problems of a build, in groups of `size` rollouts; with a `model`, of that model.
 
-    Raises `Refused` for fewer than two problems, and as `group_gradients.gradient_table` does.
+    Raises `Refused` for fewer problems than an interval needs, where their mean gradients cannot be told from noise at all, and as
+    `group_gradients.gradient_table` does.
     """
     benchmark = Benchmark(record(chosen_builds([build], model)[0]))
-    if min(problems, len(benchmark)) < _FEWEST:
-        raise Refused(f"problems is {problems}, of {len(benchmark)} that were kept; intervals need {_FEWEST} or more")
-    if size < _FEWEST:
-        raise Refused(f"size is {size}, and estimators compare rollouts of a group; it must be {_FEWEST} or more")
+    if (there := min(problems, len(benchmark))) < FEW:
+        raise Refused(
+            f"{there} problems are too few for intervals of ratios; set problems and the build's limit so that {FEW} or more are kept"
+        )
+    if size < 2:
+        raise Refused(f"size is {size}, and estimators compare the rollouts of a group; it must be two or more")
     estimators = [get_estimator(name) for name in (REFERENCE, *UNBIASED, *LEAVE_ONE_OUT)]
+    table = kept_table(gradient_table, benchmark, estimators, size, problems)
+    if table.loc[table["estimator"] == REFERENCE, "signal"].mean() <= 0 or not table["states"].any():
+        raise Refused(f"the gradients of {there} problems in groups of {size} rollouts are nothing but noise; measure more problems")
     config = benchmark.config.to_dict()
     name = " on ".join(str(config[what]).rsplit("/", 1)[-1] for what in ("model", "problems"))
-    return Gradients(name, config, size, kept_table(gradient_table, benchmark, estimators, size, problems))
+    return Gradients(name, config, size, table, kept_table(power_table, benchmark, get_estimator(VALUES), problems))
 
 
 def readable_noise(gradients: Gradients) -> Captioned:
-    """The noise with each baseline, and with the best share of it, beside the error of its values."""
-    rows = [(NOTHING, "–", gradients.noise(NOTHING).text(), "–", "–")]
-    for name in (REFERENCE, *UNBIASED):
-        noise = "1" if name == REFERENCE else gradients.noise(name).text()
-        rows.append((name, gradients.error(name).text(), noise, gradients.best_share(name).text(), gradients.least_noise(name).text()))
-    columns = ["baseline", "corrected MSE", "noise", "best share", "noise with it"]
+    """The noise with each baseline, beside the error of its values."""
+    rows = []
+    for name in (NOTHING, REFERENCE, *UNBIASED):
+        error = "–" if name == NOTHING else gradients.error(name).text()
+        alone, with_problems = (
+            ("1", "1") if name == REFERENCE else (gradients.noise(name).text(), gradients.noise_with_problems(name).text())
+        )
+        rows.append((name, error, alone, with_problems, "–" if name == NOTHING else gradients.best_share(name).text()))
+    columns = ["baseline", "corrected MSE", "noise", "with problems", "best share"]
     return Captioned(pd.DataFrame(rows, columns=columns), f"{gradients.description}. Noise over that with {REFERENCE}.")
+
+
+def readable_values(gradients: Gradients) -> Captioned:
+    """The mean reward by the value of a state, each action counted alike and by how much it can move the policy."""
+    rows = []
+    for row in gradients.by_value().itertuples():
+        ends = f"{BINS[row.bin]:g} to {BINS[row.bin + 1]:g}"
+        rows.append((ends, f"{row.actions:.0%}", number_text(row.value), row.reward.text(), row.weighted.text()))
+    caption = f"{gradients.name}. States by their value as {VALUES} gives it from all {gradients.config['group_size']} answers."
+    return Captioned(pd.DataFrame(rows, columns=["value", "actions", "mean value", "mean reward", "weighted mean reward"]), caption)
 
 
 def readable_means(gradients: Gradients) -> Captioned:
     """Where mean gradients point, and what that leaves of a smaller noise."""
     rows = [
-        (name, *(quantity(name).text() for quantity in (gradients.noise, gradients.along, gradients.off, gradients.needed)))
+        (name, *(quantity(name).text() for quantity in (gradients.noise, gradients.along, gradients.off)), _text(gradients.needed(name)))
         for name in (*UNBIASED, *LEAVE_ONE_OUT)
     ]
     columns = ["baseline", "noise", "along", "off", "rollouts needed"]
@@ -159,44 +207,56 @@ def readable_means(gradients: Gradients) -> Captioned:
 
 
 def judge_gradients(gradients: Gradients) -> list[Finding]:
-    """Whether better values give less noise, and whether mean gradients are bent."""
-    found = [
-        (f"the gradient is less noisy with the values of {REFERENCE} than without a baseline", _minus_one(gradients.noise(NOTHING)), 1)
-    ]
+    """Whether baselines, and values of smaller error, give less noise, and whether mean gradients are off.
+
+    Where values have no smaller error than those of `REFERENCE`, their noise says nothing about errors.
+    """
+    claim = f"the gradient is less noisy with the values of {REFERENCE} than without a baseline"
+    findings = [_below_one(claim, gradients, gradients.noise(REFERENCE, against=NOTHING))]
     for name in UNBIASED:
-        found.append(
-            (f"the gradient is less noisy with the values of {name} than with those of {REFERENCE}", _minus_one(gradients.noise(name)), -1)
-        )
-    for name in LEAVE_ONE_OUT:
-        found.append((f"{name} bends or shrinks the mean gradient", gradients.off(name), 1))
+        claim = f"the values of {name} err less than those of {REFERENCE}, and the gradient is less noisy with them"
+        comparable = gradients.error(name, REFERENCE).high < 0
+        findings.append(_below_one(claim, gradients, gradients.noise(name), comparable=comparable))
     for name, left in LEAVE_ONE_OUT.items():
         claim = f"{name} needs fewer rollouts than {left} for the same step along the gradient"
-        found.append((claim, _minus_one(gradients.needed(name, left)), -1))
-    findings = [_finding(claim, gradients, measured, judge_direction(sign, measured)) for claim, measured, sign in found]
+        findings.append(_below_one(claim, gradients, gradients.needed(name, left)))
+    for name in LEAVE_ONE_OUT:
+        off = gradients.off(name)
+        beyond = Interval(off.estimate - MARGIN, off.low - MARGIN, off.high - MARGIN)
+        claim = f"the mean gradient with {name} is off by more than {MARGIN:.0%} of its square"
+        findings.append(Finding(claim, gradients.name, "no claim", off.text(), judge_direction(1, beyond)))
     for name in UNBIASED:
         off = gradients.off(name)
-        claim = f"the mean gradient with {name} is that with {REFERENCE}, up to {MARGIN:.0%} of its square"
-        findings.append(_finding(claim, gradients, off, judge_zero(off, MARGIN)))
+        claim = f"the mean gradient with {name} is off by less than {MARGIN:.0%} of its square"
+        findings.append(Finding(claim, gradients.name, "no claim", off.text(), judge_zero(off, MARGIN)))
     return findings
 
 
 def shown_numbers(gradients: Gradients) -> dict[str, str]:
     """The numbers that the page and the book's prose name."""
-    shown = {"setting": gradients.name, "nothing": gradients.noise(NOTHING).text(), "share": gradients.best_share(REFERENCE).text()}
+    shown = {
+        "setting": gradients.name,
+        "nothing": gradients.noise(NOTHING).text(),
+        "share": gradients.best_share(REFERENCE).text(),
+        "error": gradients.error(REFERENCE).text(),
+    }
     for name in UNBIASED:
-        key = name.partition("-")[0]
-        shown |= {f"{key}_noise": gradients.noise(name).text(), f"{key}_error": number_text(gradients.error(name).estimate)}
-        shown |= {f"{key}_share": gradients.best_share(name).text(), f"{key}_least": gradients.least_noise(name).text()}
+        key = name.replace("-", "_")
+        shown |= {f"{key}_noise": gradients.noise(name).text(), f"{key}_error": gradients.error(name, REFERENCE).text(signed=True)}
     for name in LEAVE_ONE_OUT:
-        shown |= {f"{name}_{what}": getattr(gradients, what)(name).text() for what in ("along", "off", "needed")}
-        shown[f"{name}_published_noise"] = gradients.noise(name).text()
-    shown["surprise"] = gradients.surprise().text()
-    return shown | {"error": number_text(gradients.error(REFERENCE).estimate), "least": gradients.least_noise(REFERENCE).text()}
+        shown |= {f"{name}_noise": gradients.noise(name).text(), f"{name}_along": gradients.along(name).text()}
+        shown[f"{name}_needed"] = _text(gradients.needed(name))
+    certain = gradients.by_value().iloc[-1]
+    return shown | {"certain": number_text(certain["value"]), "certain_weighted": certain["weighted"].text()}
 
 
-def _minus_one(ratio: Interval) -> Interval:
-    return Interval(ratio.estimate - 1, ratio.low - 1, ratio.high - 1)
+def _text(interval: Interval | None) -> str:
+    return _UNKNOWN if interval is None else interval.text()
 
 
-def _finding(claim: str, gradients: Gradients, measured: Interval, word: Any) -> Finding:
-    return Finding(claim, gradients.name, "implied" if "less noisy" in claim else "no claim", measured.text(signed=True), word)
+def _below_one(claim: str, gradients: Gradients, found: Interval | None, *, comparable: bool = True) -> Finding:
+    if found is None:
+        return Finding(claim, gradients.name, "no claim", _UNKNOWN, Word.UNDECIDED)
+    below = Interval(found.estimate - 1, found.low - 1, found.high - 1)
+    word = judge_direction(-1, below) if comparable else Word.NOT_COMPARABLE
+    return Finding(claim, gradients.name, "no claim", f"ratio {found.text()}", word)

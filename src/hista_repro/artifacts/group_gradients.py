@@ -1,12 +1,11 @@
 """Policy gradients of a fixed policy under several estimators, on the rollouts of a build.
 
 The rollouts of a problem are divided into groups as training draws them, and each group gives an independent draw of the problem's
-gradient. Estimators see a group as the trainer shows it to them, with nodes as far apart as there.
+gradient. Estimators see a group as the trainer shows it to them, with nodes by the trainer's rule for the build's longest answers.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,67 +23,97 @@ from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.records import read_table
 from hista_repro.sveb.statistics import squared_errors
 from hista_repro.training.credit import node_positions, token_advantages
-from hista_repro.training.policy_gradients import GroupGradients
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from hista_repro.training.policy_gradients import action_powers, policy_gradients
 
 NOTHING = "no baseline"
 """Label of values that are 0 everywhere: every action of a rollout has its reward for an advantage."""
 
+BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
+"""Ends of the bins of values; the last is narrow, since there values say that nothing can go wrong."""
+
 
 def gradient_table(benchmark: Benchmark, estimators: Sequence[Estimator], size: int, problems: int) -> pd.DataFrame:
-    """One row for each of the first so many problems and each estimator, `NOTHING` among them, in groups of `size` rollouts.
+    """One row for each of the first so many problems and each estimator, `NOTHING` among them, in R groups of `size` rollouts.
 
     Of the gradients of the groups of a problem: `noise`, their variance summed over parameters; `shared`, their covariance with those
     without a baseline; `signal`, the squared norm of their mean, and `along`, its inner product with that of the first estimator. All are
-    unbiased.
-    `states` of the problem, and `error`, the sum over them of the corrected squared error of the estimator's values in their groups (NaN
-    for `NOTHING`). `rollouts`, how many of them are `right`, that is have a reward, and the sums of `GroupGradients.powers` over those that
-    are, `power_right`, and over the others, `power_wrong`.
+    unbiased. `states` of the problem, and `error`, the sum over them of the corrected squared error of the estimator's values in their
+    groups (NaN for `NOTHING`).
 
     Raises `Refused` where a problem has fewer than two groups, and for estimators that learn or draw, whose values a build does not give at
     every node.
     """
     if (groups := benchmark.config.group_size // size) < 2:
         raise Refused(f"size is {size}, and problems have {benchmark.config.group_size} rollouts; two groups or more are needed")
-    adapted = [estimator.for_length(benchmark.config.max_tokens).for_model(benchmark.config.model) for estimator in estimators]
-    if unfit := [estimator.name for estimator in adapted if estimator.learns or estimator.draws]:
-        raise Refused(f"{unfit[0]} learns, or draws continuations, which a build does not have at every node; leave it out")
-    model, tokenizer = load_model(benchmark.config.model)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
-    decode = Decoder(tokenizer, ends_of_sequence(model.generation_config, tokenizer))
-    rollouts = dict(list(read_table(benchmark.folder, "rollouts").groupby("problem_id", sort=False)))
-    chosen = list(benchmark.states)[:problems]
-    frames = []
-    with progress(len(chosen) * groups, "policy gradients", unit="groups") as bar:
-        for name in chosen:
-            whole, states = benchmark.cut_from[name], benchmark.states[name]
-            actions = [
-                _actions(row.token_ids.tolist(), row.text, row.finish_reason, decode, tokenizer) for row in rollouts[name].itertuples()
-            ]
-            products, powers, errors = _Products(), [], [0.0] * len(adapted)
+    adapted = _adapted(estimators, benchmark)
+    policy, frames = _Policy(benchmark), []
+    with progress(min(problems, len(benchmark)) * groups, "policy gradients", unit="groups") as bar:
+        for name in list(benchmark.states)[:problems]:
+            whole, states, actions = benchmark.cut_from[name], benchmark.states[name], policy.actions(name)
+            products, errors = _Products(), np.zeros(len(adapted))
             for start in range(0, groups * size, size):
                 rows = range(start, start + size)
                 group, given = _part(whole, rows), [actions[row] for row in rows]
-                advantages = [list(_advantages(estimator, group, given, benchmark.config.max_tokens)) for estimator in adapted]
+                advantages = [_advantages(estimator, group, given, benchmark.config.max_tokens) for estimator in adapted]
                 advantages.append([torch.full((len(a),), float(r)) for a, r in zip(given, group.rewards_G, strict=True)])
-                gradients = GroupGradients(model, whole.prompt_token_ids, given, temperature=benchmark.config.temperature)
-                powers.append(gradients.powers())
-                products.add(torch.stack(list(gradients.of(advantages))))
+                temperature = benchmark.config.temperature
+                products.add(policy_gradients(policy.model, whole.prompt_token_ids, given, advantages, temperature=temperature))
                 inside = states[states["sample"].isin(rows)]
-                errors = [total + _error(estimator, group, inside, start) for total, estimator in zip(errors, adapted, strict=True)]
+                errors += [_error(estimator, group, inside, start) for estimator in adapted]
                 bar.update(1)
             frame = pd.DataFrame({"problem_id": name, "estimator": [*(e.name for e in adapted), NOTHING], "error": [*errors, float("nan")]})
             covariances_E_E, means_E_E = products.covariances(), products.of_means()
             frame["noise"], frame["shared"] = covariances_E_E.diagonal(), covariances_E_E[:, -1]
             frame["signal"], frame["along"] = means_E_E.diagonal(), means_E_E[:, 0]
-            frame["states"] = int(states["sample"].lt(groups * size).sum())
-            power, right = torch.cat(powers), whole.rewards_G[: groups * size] > 0
-            frame["rollouts"], frame["right"] = len(right), int(right.sum())
-            frame["power_right"], frame["power_wrong"] = float(power[right].sum()), float(power[~right].sum())
-            frames.append(frame)
+            frames.append(frame.assign(states=int(states["sample"].lt(groups * size).sum())))
     return pd.concat(frames, ignore_index=True)
+
+
+def power_table(benchmark: Benchmark, estimator: Estimator, problems: int) -> pd.DataFrame:
+    """One row for each of the first so many problems and each of `BINS` by the value of a state, which `estimator` gives from all rollouts.
+
+    Sums over the actions that were taken in such states: `actions`, how many; `value`; `reward`, that of their rollouts; `power`, how much
+    they can move the policy (`training.policy_gradients.action_powers`); `power_reward`, power times reward. Bins without actions have no
+    row. Raises `Refused` as `gradient_table` does.
+    """
+    (adapted,) = _adapted([estimator], benchmark)
+    policy, frames = _Policy(benchmark), []
+    with progress(min(problems, len(benchmark)), "powers of actions", unit="problems") as bar:
+        for name in list(benchmark.states)[:problems]:
+            group, actions = benchmark.cut_from[name], policy.actions(name)
+            values = adapted.values(group, [range(len(of_rollout)) for of_rollout in actions])
+            powers = action_powers(policy.model, group.prompt_token_ids, actions, temperature=benchmark.config.temperature)
+            value, power = (torch.cat([row.double().cpu() for row in rows]).numpy() for rows in (values, powers))
+            reward = np.repeat(group.rewards_G.double().numpy(), list(map(len, actions)))
+            bins = np.clip(np.searchsorted(BINS, value, side="right") - 1, 0, len(BINS) - 2)
+            sums = {"actions": np.ones_like(value), "value": value, "reward": reward, "power": power, "power_reward": power * reward}
+            frames.append(pd.DataFrame(sums).groupby(bins).sum().rename_axis("bin").reset_index().assign(problem_id=name))
+            bar.update(1)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _adapted(estimators: Sequence[Estimator], benchmark: Benchmark) -> list[Estimator]:
+    if unfit := [estimator.name for estimator in estimators if estimator.learns or estimator.draws]:
+        raise Refused(f"{unfit[0]} learns, or draws continuations, which a build does not have at every node; leave it out")
+    return [estimator.for_length(benchmark.config.max_tokens).for_model(benchmark.config.model) for estimator in estimators]
+
+
+class _Policy:
+    """The model of a build, in float32, and what it drew."""
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self.model, self._tokenizer = load_model(benchmark.config.model)
+        self.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self._decode = Decoder(self._tokenizer, ends_of_sequence(self.model.generation_config, self._tokenizer))
+        self._rollouts = dict(list(read_table(benchmark.folder, "rollouts").groupby("problem_id", sort=False)))
+
+    def actions(self, problem: str) -> list[list[int]]:
+        """The tokens of each rollout with the end-of-sequence token (the tokenizer's) where no limit and no stop string ended it."""
+        return [self._drawn(row.token_ids.tolist(), row.text, row.finish_reason) for row in self._rollouts[problem].itertuples()]
+
+    def _drawn(self, ids: list[int], text: str, finish_reason: str) -> list[int]:
+        ended = finish_reason == "stop" and self._decode(ids)[0] == text
+        return [*ids, self._tokenizer.eos_token_id] if ended else ids
 
 
 class _Products:
@@ -92,13 +121,15 @@ class _Products:
 
     def __init__(self) -> None:
         self._draws = 0
-        self._sums_E_W: Tensor | float = 0.0
-        self._squares_E_E: Tensor | float = 0.0
 
     def add(self, gradients_E_W: Tensor) -> None:
+        squares_E_E = gradients_E_W @ gradients_E_W.T
+        if self._draws:
+            self._sums_E_W += gradients_E_W
+            self._squares_E_E += squares_E_E
+        else:
+            self._sums_E_W, self._squares_E_E = gradients_E_W, squares_E_E
         self._draws += 1
-        self._sums_E_W = self._sums_E_W + gradients_E_W
-        self._squares_E_E = self._squares_E_E + gradients_E_W @ gradients_E_W.T
 
     def covariances(self) -> np.ndarray:
         """(E, E) summed over parameters."""
@@ -129,12 +160,6 @@ def _part(group: RolloutGroup, rows: Sequence[int]) -> RolloutGroup:
         entropies_of=None,
         continue_from=None,
     )
-
-
-def _actions(ids: list[int], text: str, finish_reason: str, decode: Decoder, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    """The tokens that were drawn: those kept and, where no limit and no stop string ended the completion, an end-of-sequence token."""
-    ended = finish_reason == "stop" and decode(ids)[0] == text
-    return [*ids, tokenizer.eos_token_id] if ended else ids
 
 
 def _advantages(estimator: Estimator, group: RolloutGroup, actions: Sequence[Sequence[int]], longest: int) -> list[Tensor]:

@@ -1,7 +1,4 @@
-"""The policy gradient of a group of rollouts for several sets of advantages: one forward pass, and a backward pass for each set.
-
-And how large the gradient of each rollout's log-probability is, told from the same pass.
-"""
+"""The policy gradient of a group of rollouts for several sets of advantages: one forward pass, and a backward pass for each set."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,46 +12,63 @@ from hista_repro.training.gradient_variance import score_powers
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_TOKENS_AT_ONCE = 1 << 12
+"""Of which the distributions over the vocabulary are held; rollouts that have more together are taken in parts."""
 
-class GroupGradients:
-    """The gradients of G rollouts of one prompt with respect to the W parameters of `model`, after one forward pass.
 
-    `completions` are lists of actions, the end-of-sequence token included where it was drawn.
+def policy_gradients(
+    model: "PreTrainedModel",
+    prompt: Sequence[int],
+    completions: Sequence[Sequence[int]],
+    advantages: Sequence[Sequence[Tensor]],
+    *,
+    temperature: float = 1.0,
+) -> Tensor:
+    """(E, W): for each of E sets of advantages the gradient of sum_i sum_t A_it log pi(a_it | s_it) / G with respect to all W parameters.
+
+    `completions` are the G rollouts of one prompt as lists of actions, the end-of-sequence token included where it was drawn; a set of
+    advantages holds G tensors (A_i,), one number for each action. With advantages that are unbiased this is, in the mean over rollouts, the
+    gradient of the expected reward. Raises `ValueError` where advantages and actions differ in number.
     """
+    actions_G = [len(completion) for completion in completions]
+    for given in advantages:
+        if [len(of_rollout) for of_rollout in given] != actions_G:
+            raise ValueError(f"advantages are of {[len(of_rollout) for of_rollout in given]} actions, and rollouts of {actions_G}")
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    found_E_W = torch.zeros(len(advantages), sum(parameter.numel() for parameter in parameters), device=model.device)
+    for rows, logits_B_A_V, ids_B_A in _parts(model, prompt, completions, temperature):
+        chosen_B_A = logits_B_A_V.log_softmax(dim=-1).gather(2, ids_B_A[..., None])[..., 0]
+        weights = [pad_sequence([given[row].float() for row in rows], batch_first=True).to(model.device) for given in advantages]
+        asked = [number for number, weights_B_A in enumerate(weights) if weights_B_A.any()]  # not where all rewards are equal
+        for number in asked:
+            objective = (weights[number] * chosen_B_A).sum() / len(completions)
+            gradients = torch.autograd.grad(objective, parameters, retain_graph=number != asked[-1])
+            found_E_W[number] += torch.cat([gradient.flatten() for gradient in gradients])
+    return found_E_W
 
-    def __init__(
-        self, model: "PreTrainedModel", prompt: Sequence[int], completions: Sequence[Sequence[int]], *, temperature: float = 1.0
-    ) -> None:
-        self._actions_G = [len(completion) for completion in completions]
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        rows = [torch.tensor([*prompt, *completion]) for completion in completions]
-        ids_G_S = pad_sequence(rows, batch_first=True).to(model.device)
-        mask_G_S = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True).to(model.device)
-        self._logits_G_A_V = model(input_ids=ids_G_S, attention_mask=mask_G_S).logits[:, len(prompt) - 1 : -1].float() / temperature
-        self._ids_G_A = ids_G_S[:, len(prompt) :]
-        self._chosen_G_A = self._logits_G_A_V.log_softmax(dim=-1).gather(2, self._ids_G_A[..., None])[..., 0]
 
-    def powers(self) -> Tensor:
-        """(G,) the sum over actions of `gradient_variance.score_powers`: how much each rollout can move the policy."""
-        rows = zip(self._logits_G_A_V.detach(), self._ids_G_A, self._actions_G, strict=True)
-        return torch.stack([score_powers(logits_A_V[:count], ids_A[:count]).sum() for logits_A_V, ids_A, count in rows]).cpu()
+@torch.no_grad()
+def action_powers(
+    model: "PreTrainedModel", prompt: Sequence[int], completions: Sequence[Sequence[int]], *, temperature: float = 1.0
+) -> list[Tensor]:
+    """G tensors (A_i,) on the CPU: `gradient_variance.score_powers` of every action, how much each can move the policy."""
+    found = []
+    for rows, logits_B_A_V, ids_B_A in _parts(model, prompt, completions, temperature):
+        for row, logits_A_V, ids_A in zip(rows, logits_B_A_V, ids_B_A, strict=True):
+            actions = len(completions[row])
+            found.append(score_powers(logits_A_V[:actions], ids_A[:actions]).cpu())
+    return found
 
-    def of(self, advantages: Sequence[Sequence[Tensor]]) -> Iterator[Tensor]:
-        """For each set of advantages the gradient (W,) of sum_i sum_t A_it log pi(a_it | s_it) / G; can be asked for once.
 
-        A set holds G tensors (A_i,), one number for each action. With advantages that are unbiased this is, in the mean over rollouts, the
-        gradient of the expected reward. Raises `ValueError` where advantages and actions differ in number.
-        """
-        for given in advantages:
-            if [len(of_rollout) for of_rollout in given] != self._actions_G:
-                raise ValueError(
-                    f"advantages are of {[len(of_rollout) for of_rollout in given]} actions, and rollouts of {self._actions_G}"
-                )
-        for left, given in enumerate(advantages, start=1 - len(advantages)):
-            padded_G_A = pad_sequence([of_rollout.float() for of_rollout in given], batch_first=True).to(self._chosen_G_A.device)
-            if not padded_G_A.any():  # as where all rewards are equal
-                yield padded_G_A.new_zeros(sum(parameter.numel() for parameter in self._parameters))
-                continue
-            objective = (padded_G_A * self._chosen_G_A).sum() / len(given)
-            gradients = torch.autograd.grad(objective, self._parameters, retain_graph=left < 0)
-            yield torch.cat([gradient.flatten() for gradient in gradients])
+def _parts(
+    model: "PreTrainedModel", prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float
+) -> Iterator[tuple[range, Tensor, Tensor]]:
+    """The rollouts in parts: their numbers, the logits (B, A, V) that their actions were drawn from, and these actions (B, A)."""
+    size = max(1, _TOKENS_AT_ONCE // (len(prompt) + max(map(len, completions))))
+    for start in range(0, len(completions), size):
+        numbers = range(start, min(start + size, len(completions)))
+        rows = [torch.tensor([*prompt, *completions[number]]) for number in numbers]
+        ids_B_S = pad_sequence(rows, batch_first=True).to(model.device)
+        mask_B_S = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True).to(model.device)
+        logits_B_S_V = model(input_ids=ids_B_S, attention_mask=mask_B_S, use_cache=False).logits
+        yield numbers, logits_B_S_V[:, len(prompt) - 1 : -1].float() / temperature, ids_B_S[:, len(prompt) :]
