@@ -209,7 +209,7 @@ def test_the_page_on_a_build(small_build):
     variances, cost, absolute = variances_of(measurements[0]), cost_of(measurements[0]), absolute_errors(measurements[0])
     checks = [foretell(measurements[0], other, v, cost) for v in variances]
     assert len(readable_shares(measurements[0], variances).frame) == len(readable_foretold(other, checks).frame) == len(COMPARED)
-    designs = readable_designs(measurements[0], variances, cost).frame["states × continuations"]
+    designs = readable_designs(measurements[0], variances, cost).frame["design"]
     assert FEWER.label in set(designs) and max(int(label.split()[0]) for label in designs) <= small_build["group_size"]
     assert readable_absolute(measurements[0], absolute).frame["continuations"].iloc[-1] == str(small_build["references"])
     assert shown_numbers(variances[0], cost, checks[0], absolute)["design"] == "4 × 2"

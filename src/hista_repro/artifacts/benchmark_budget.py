@@ -298,10 +298,10 @@ def readable_designs(measurement: Measurement, variances: Sequence[Variances], c
             errors = ["1" if design == PAPER else v.relative_error(design, cost).text() for v in variances]
             rows.append((design.label, problems, *errors))
     caption = (
-        f"{measurement.name}. Standard errors at equal cost, over those of the paper's design; a kept problem costs {cost.problem:.0f} "
-        f"tokens and a continuation {cost.continuation:.0f}."
+        f"{measurement.name}. Standard errors of designs (states × continuations) of equal cost, over those of the paper's; a kept problem costs "
+        f"{cost.problem:.0f} tokens and a continuation {cost.continuation:.0f}."
     )
-    return Captioned(pd.DataFrame(rows, columns=["states × continuations", "problems", *(v.quantity for v in variances)]), caption)
+    return Captioned(pd.DataFrame(rows, columns=["design", "problems", *(v.quantity for v in variances)]), caption)
 
 
 def readable_foretold(other: Measurement, checks: Sequence[Foretold]) -> Captioned:
