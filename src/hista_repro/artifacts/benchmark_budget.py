@@ -298,8 +298,8 @@ def readable_designs(measurement: Measurement, variances: Sequence[Variances], c
             errors = ["1" if design == PAPER else v.relative_error(design, cost).text() for v in variances]
             rows.append((design.label, problems, *errors))
     caption = (
-        f"{measurement.name}. Standard errors of designs (states × continuations) of equal cost, over those of the paper's; a kept problem costs "
-        f"{cost.problem:.0f} tokens and a continuation {cost.continuation:.0f}."
+        f"{measurement.name}. Standard errors of designs (states × continuations) of equal cost, over those of the paper's; a kept problem "
+        f"costs {cost.problem:.0f} tokens and a continuation {cost.continuation:.0f}."
     )
     return Captioned(pd.DataFrame(rows, columns=["design", "problems", *(v.quantity for v in variances)]), caption)
 
