@@ -117,7 +117,7 @@ def test_each_arm_and_seed_is_a_run_of_the_file(monkeypatch, tmp_path):
 
     monkeypatch.setattr(training_arms, "record", record)
     monkeypatch.setattr(training_arms, "read_metrics", lambda folder: pd.DataFrame({"step": [0]}))
-    monkeypatch.setattr(training_arms, "read_json", lambda path: {"config": CONFIG})
+    monkeypatch.setattr(training_arms, "read_json", lambda path: {"config": {**CONFIG, "out": "a folder of this machine"}})
     arms = train_arms("tiny.yaml", {"DAPO": "none", "with": "hista-loo"}, [3, 5], {"steps": 7})
     assert [(settings["estimator"], settings["seed"], settings["steps"]) for settings in asked] == [
         ("none", 3, 7),
@@ -125,7 +125,7 @@ def test_each_arm_and_seed_is_a_run_of_the_file(monkeypatch, tmp_path):
         ("hista-loo", 3, 7),
         ("hista-loo", 5, 7),
     ]
-    assert all("out" not in settings for settings in asked)
+    assert all("out" not in settings for settings in [*asked, *(a.config for a in arms)])
     assert [(a.name, a.seeds) for a in arms] == [("DAPO", [3, 5]), ("with", [3, 5])]
 
 

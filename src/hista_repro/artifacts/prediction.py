@@ -28,7 +28,7 @@ from hista_repro.sveb import Benchmark, BuildConfig, record
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
 from hista_repro.sveb.statistics import squared_errors
 
-_THE_SAME_BUT_FOR = ("estimator", "allow_biased", "seed", "out")
+_THE_SAME_BUT_FOR = ("estimator", "allow_biased", "seed")
 _AS_THE_ARMS = ("group_size", "max_tokens", "temperature")
 """Settings of rollouts that a build and the arms must share."""
 OUTCOMES = {"average": "trained on: all updates", "after": "held out: after"}

@@ -35,7 +35,7 @@ class Arm:
     name: str
     """As the page calls it."""
     config: Mapping[str, Any]
-    """`training.TrainConfig` of the first seed."""
+    """`training.TrainConfig` of the first seed, without the folder of its run."""
     metrics: pd.DataFrame
     """One row per seed and step: seed, step, and what the run logged (`training.metrics_log`)."""
 
@@ -70,7 +70,8 @@ def _folder(config: str, run: str, seed: int, settings: Mapping[str, Any]) -> Pa
 
 def _arm(name: str, folders: Mapping[int, Path]) -> Arm:
     metrics = pd.concat([read_metrics(folder).assign(seed=seed) for seed, folder in folders.items()], ignore_index=True)
-    return Arm(name, read_json(next(iter(folders.values())) / "manifest.json")["config"], metrics)
+    config = read_json(next(iter(folders.values())) / "manifest.json")["config"]
+    return Arm(name, {setting: value for setting, value in config.items() if setting != "out"}, metrics)
 
 
 def over_seeds(values: Sequence[float]) -> Interval:
