@@ -331,7 +331,7 @@ def judge_foretold(measurement: Measurement, checks: Sequence[Foretold]) -> list
         logarithm = Interval(*(float(np.log(value)) for value in (check.ratio.estimate, check.ratio.low, check.ratio.high)))
         claim = f"the standard error of {check.quantity} in {check.design.label} is as foretold, up to a factor of {MARGIN}"
         ours, word = f"seen / foretold {check.ratio.text()}", judge_zero(logarithm, float(np.log(MARGIN)))
-        findings.append(Finding(claim, measurement.name, "no claim", ours, word))
+        findings.append(Finding(claim, _setting(measurement), "no claim", ours, word))
     return findings
 
 
@@ -347,8 +347,13 @@ def judge_continuations(measurement: Measurement, variances: Sequence[Variances]
             excess = Interval(*(value - 1 for value in (relative.estimate, relative.low, relative.high)))
             claim = f"{design.label} (states × continuations) tells {v.quantity} {word} exactly than {PAPER.label} at the same cost"
             ours = f"ratio of standard errors {relative.text()}"
-            findings.append(Finding(claim, measurement.name, "no claim", ours, judge_direction(sign, excess)))
+            findings.append(Finding(claim, _setting(measurement), "no claim", ours, judge_direction(sign, excess)))
     return findings
+
+
+def _setting(measurement: Measurement) -> str:
+    """With the size of groups, on which it depends what a problem costs."""
+    return f"{measurement.name}, groups of {measurement.config['group_size']}"
 
 
 def shown_numbers(variances: Variances, cost: Cost, check: Foretold, absolute: pd.DataFrame) -> dict[str, str]:
