@@ -12,7 +12,7 @@ REWARDS = [1.0, 0.0, 0.0, 0.5]
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("group-mean", [0.375] * 4), ("loo-mean", [0.5 / 3, 0.5, 0.5, 1 / 3]), ("own-return", REWARDS)],
+    [("group-mean", [0.375] * 4), ("loo-mean", [0.5 / 3, 0.5, 0.5, 1 / 3]), ("own-return", REWARDS), ("zero", [0.0] * 4)],
 )
 def test_values_by_hand(name, expected):
     group = make_group(random_tokens(0, 4), REWARDS)
@@ -37,7 +37,7 @@ def test_a_group_of_one_has_a_mean_and_no_others():
             get_estimator(name).values(group, [[0]])
 
 
-@pytest.mark.parametrize("name", ["group-mean", "loo-mean", "own-return", "ramp", "numca", "numca-loo", "numca-released", "mcs-1"])
+@pytest.mark.parametrize("name", ["group-mean", "loo-mean", "own-return", "ramp", "numca", "numca-loo", "numca-released", "mcs-1", "zero"])
 def test_positions_are_checked(name):
     group = make_group([(0, 1), (2,)], [1.0, 0.0])
     with pytest.raises(ValueError, match=r"positions\[1\] holds 2, which is outside 0..1"):

@@ -8,7 +8,14 @@ import torch
 from synthetic_groups import every_position, make_group, random_group
 
 from hista_repro.estimators import get_estimator
-from hista_repro.estimators.probe_features import STRENGTHS, Examples, fit_ridge, spaced_positions, state_features
+from hista_repro.estimators.probe_features import (
+    STRENGTHS,
+    Examples,
+    fit_ridge,
+    held_out_penalty,
+    spaced_positions,
+    state_features,
+)
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 
 LENGTH = 10
@@ -86,8 +93,27 @@ def test_the_penalty_is_chosen_across_prompts():
     of_prompts = generator.normal(size=(12, 30))
     parts = [(of_prompt + 0.01 * generator.normal(size=(20, 30)), np.full(20, generator.normal())) for of_prompt in of_prompts]
     pipeline = fit_ridge(Examples.gather(parts), components=30)
-    assert pipeline[-1].alpha_ >= max(STRENGTHS[-2:]) * 240 / 10
+    assert pipeline[-1].alpha >= max(STRENGTHS[-2:]) * 240 / 10
     assert np.ptp(pipeline.predict(of_prompts)) < 0.5 * np.ptp([targets[0] for _, targets in parts])
+
+
+@pytest.mark.parametrize("noise", [0.01, 1.0, 10.0, 100.0])
+@pytest.mark.parametrize("prompts", [2, 3, 7])
+def test_the_penalty_is_that_of_refitting_for_every_fold(prompts, noise):
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import GroupKFold
+
+    generator = np.random.default_rng(prompts)
+    weights_F, parts = generator.normal(size=12), []
+    for _ in range(prompts):
+        features = 3 + generator.normal(size=(generator.integers(5, 15), 12)).astype(np.float32)
+        parts.append((features, features @ weights_F + noise * generator.normal(size=len(features))))
+    examples = Examples.gather(parts)
+    folds = GroupKFold(min(3, prompts)).split(examples.features, groups=examples.prompts)
+    penalties = np.array(STRENGTHS) * len(examples.targets)
+    refitted = RidgeCV(penalties, cv=list(folds), scoring="neg_mean_squared_error")
+    refitted.fit(examples.features.astype(float), examples.targets)
+    assert held_out_penalty(examples) == pytest.approx(refitted.alpha_)
 
 
 def test_few_rows_of_many_features_do_not_throw_new_ones_far_out():

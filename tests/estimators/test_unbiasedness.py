@@ -14,8 +14,8 @@ AVAILABLE = {name: information for name, information in available_estimators().i
 """Those that run a model of their own are shown to keep the promise in test_critic.py, on a model."""
 UNBIASED = [name for name, information in AVAILABLE.items() if information.unbiased]
 BIASED = [name for name, information in AVAILABLE.items() if not information.unbiased]
-AVERAGES = [name for name in AVAILABLE if not get_estimator(name).learns and not name.startswith("mcs-")]
-"""Those whose values are averages of the group's rewards: not from other prompts, and not from fresh continuations."""
+AVERAGES = [name for name in AVAILABLE if not get_estimator(name).learns and not name.startswith("mcs-") and name != "zero"]
+"""Those whose values are averages of the group's rewards: not from other prompts, not from fresh continuations, and not nought."""
 READ_THE_FUTURE = ["hista-released", "numca-released", "ramp"]
 SIZE = 6
 

@@ -1,6 +1,6 @@
 """Features and regression of POISE (arXiv 2605.07579), for the published prompt values and for our token values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from sklearn.base import BaseEstimator
     from sklearn.decomposition import PCA
     from sklearn.pipeline import Pipeline
 
@@ -39,14 +38,15 @@ def mean_of_last(rows_T_D: Tensor, ends: Sequence[int]) -> Tensor:
     return torch.stack(means) if means else rows_T_D.new_zeros(0, rows_T_D.shape[1])
 
 
-def fit_poise(features_N_F: np.ndarray, targets_N: np.ndarray, ridge: "BaseEstimator") -> "Pipeline":
-    """Principal components of both hidden states, everything standardised, and then `ridge`.
+def fit_poise(features_N_F: np.ndarray, targets_N: np.ndarray, penalty: Callable[[np.ndarray], float]) -> "Pipeline":
+    """Principal components of both hidden states, all standardised, and a ridge regression with the `penalty` of these features.
 
     A row of `features_N_F` holds the hidden state of the prompt and that of what was written, D entries each, and `SCALARS` more. NaN
     among these is a value that does not exist yet; it becomes the mean of the others.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -58,7 +58,9 @@ def fit_poise(features_N_F: np.ndarray, targets_N: np.ndarray, ridge: "BaseEstim
             ("scalars", SimpleImputer(keep_empty_features=True), slice(2 * depth, None)),
         ]
     )
-    return make_pipeline(blocks, StandardScaler(), ridge).fit(features_N_F, targets_N)
+    standardised = make_pipeline(blocks, StandardScaler())
+    reduced = standardised.fit_transform(features_N_F)
+    return make_pipeline(*standardised, Ridge(penalty(reduced)).fit(reduced, targets_N))
 
 
 def _components(block_N_D: np.ndarray, most: int) -> "PCA | str":

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hista_repro.estimators.base import Information, Positions
 from hista_repro.estimators.poise_features import fit_poise, mean_of_last, read_depth
-from hista_repro.estimators.probe_features import Examples, held_out_ridge
+from hista_repro.estimators.probe_features import Examples, held_out_penalty
 from hista_repro.estimators.state_regression import StateRegression
 from hista_repro.rollouts.group import RolloutGroup
 
@@ -50,7 +50,10 @@ class PoiseToken(StateRegression):
         return features
 
     def regression(self, examples: Examples) -> "Pipeline":
-        return fit_poise(examples.features, examples.targets, held_out_ridge(examples))
+        def penalty(reduced: np.ndarray) -> float:
+            return held_out_penalty(replace(examples, features=reduced))
+
+        return fit_poise(examples.features, examples.targets, penalty)
 
 
 def _scalars(entropies_T: Tensor, tokens: Sequence[int]) -> Tensor:
