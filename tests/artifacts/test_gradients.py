@@ -73,7 +73,7 @@ def made_up(problems=40, powers=((0, 10, 2.0, 1.0, 30.0, 3.0),), **changed):
 
 
 def test_noise_and_shares_by_hand():
-    found = made_up(**{"hista_loo": {"noise": 150.0, "shared": 30.0}, "no baseline": {"noise": 50.0}})
+    found = made_up(**{"hista_loo": {"noise": 150.0, "shared": 30.0}, "zero": {"noise": 50.0}})
     assert found.noise("hista-loo").estimate == pytest.approx(1.5) and found.noise(NOTHING).estimate == pytest.approx(0.5)
     assert found.noise(REFERENCE, against=NOTHING).estimate == pytest.approx(2)
     assert found.noise_with_problems("hista-loo").estimate == pytest.approx(250 / 200)
@@ -116,7 +116,7 @@ def test_what_is_said_of_gradients():
     better = {"error": 0.2}
     quieter, louder, same = {"noise": 60.0, "shared": 40.0, **better}, {"noise": 130.0, **better}, {"noise": 60.0, "error": 0.5}
     bent = {"noise": 50.0, "along": 80.0, "signal": 90.0}
-    changed = {"hista_loo": quieter, "numca_loo": louder, "prefix_tree_loo": same, "numca": bent, "no baseline": {"noise": 200.0}}
+    changed = {"hista_loo": quieter, "numca_loo": louder, "prefix_tree_loo": same, "numca": bent, "zero": {"noise": 200.0}}
     words = {finding.claim: finding.word for finding in judge_gradients(made_up(**changed))}
     less_noisy = "the values of {} err less than those of loo-mean, and the gradient is less noisy with them"
     assert words["the gradient is less noisy with the values of loo-mean than without a baseline"] is Word.AGREES

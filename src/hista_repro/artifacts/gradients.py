@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hista_repro.artifacts.equivalence import judge_zero
+from hista_repro.artifacts.gain_shares import LEAVE_ONE_OUT
 from hista_repro.artifacts.group_gradients import BINS, NOTHING, gradient_table, power_table
 from hista_repro.artifacts.kept_tables import kept_table
 from hista_repro.artifacts.measurements import REPEATS, chosen_builds
@@ -32,8 +33,6 @@ from hista_repro.sveb.bootstrap import FEW, Array, percentile_interval, resample
 REFERENCE = "loo-mean"
 """The estimator whose gradient others are compared with: unbiased, and the simplest."""
 UNBIASED = ("prefix-tree-loo", "numca-loo", "hista-loo")
-LEAVE_ONE_OUT = {"numca": "numca-loo", "hista": "hista-loo"}
-"""Published form -> the form that a rollout's own outcome does not enter."""
 VALUES = "numca-loo"
 """The estimator by whose values states are told apart to see how much actions there can move the policy; it reads text alone."""
 MARGIN = 0.05
@@ -177,11 +176,12 @@ def readable_noise(gradients: Gradients) -> Captioned:
     """The noise with each baseline, beside the error of its values."""
     rows = []
     for name in (NOTHING, REFERENCE, *UNBIASED):
-        error = "–" if name == NOTHING else gradients.error(name).text()
         alone, with_problems = (
             ("1", "1") if name == REFERENCE else (gradients.noise(name).text(), gradients.noise_with_problems(name).text())
         )
-        rows.append((name, error, alone, with_problems, "–" if name == NOTHING else gradients.best_share(name).text()))
+        rows.append(
+            (name, gradients.error(name).text(), alone, with_problems, "–" if name == NOTHING else gradients.best_share(name).text())
+        )
     columns = ["baseline", "corrected MSE", "noise", "with problems", "best share"]
     return Captioned(pd.DataFrame(rows, columns=columns), f"{gradients.description}. Noise over that with {REFERENCE}.")
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hista_repro.errors import Refused
-from hista_repro.estimators import Estimator
+from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.estimators.nodes import spacing_for
 from hista_repro.models import load_model
 from hista_repro.progress import progress
@@ -25,8 +25,8 @@ from hista_repro.sveb.statistics import squared_errors
 from hista_repro.training.credit import node_positions, token_advantages
 from hista_repro.training.policy_gradients import action_powers, policy_gradients
 
-NOTHING = "no baseline"
-"""Label of values that are 0 everywhere: every action of a rollout has its reward for an advantage."""
+NOTHING = "zero"
+"""The estimator whose values are 0 everywhere: every action of a rollout has its reward for an advantage."""
 
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """Ends of the bins of values; the last is narrow, since there values say that nothing can go wrong."""
@@ -38,14 +38,14 @@ def gradient_table(benchmark: Benchmark, estimators: Sequence[Estimator], size: 
     Of the gradients of the groups of a problem: `noise`, their variance summed over parameters; `shared`, their covariance with those
     without a baseline; `signal`, the squared norm of their mean, and `along`, its inner product with that of the first estimator. All are
     unbiased. `states` of the problem, and `error`, the sum over them of the corrected squared error of the estimator's values in their
-    groups (NaN for `NOTHING`).
+    groups.
 
     Raises `Refused` where a problem has fewer than two groups, and for estimators that learn or draw, whose values a build does not give at
     every node.
     """
     if (groups := benchmark.config.group_size // size) < 2:
         raise Refused(f"size is {size}, and problems have {benchmark.config.group_size} rollouts; two groups or more are needed")
-    adapted = _adapted(estimators, benchmark)
+    adapted = _adapted([*estimators, get_estimator(NOTHING)], benchmark)
     policy, frames = _Policy(benchmark), []
     with progress(min(problems, len(benchmark)) * groups, "policy gradients", unit="groups") as bar:
         for name in list(benchmark.states)[:problems]:
@@ -55,13 +55,12 @@ def gradient_table(benchmark: Benchmark, estimators: Sequence[Estimator], size: 
                 rows = range(start, start + size)
                 group, given = _part(whole, rows), [actions[row] for row in rows]
                 advantages = [_advantages(estimator, group, given, benchmark.config.max_tokens) for estimator in adapted]
-                advantages.append([torch.full((len(a),), float(r)) for a, r in zip(given, group.rewards_G, strict=True)])
                 temperature = benchmark.config.temperature
                 products.add(policy_gradients(policy.model, whole.prompt_token_ids, given, advantages, temperature=temperature))
                 inside = states[states["sample"].isin(rows)]
                 errors += [_error(estimator, group, inside, start) for estimator in adapted]
                 bar.update(1)
-            frame = pd.DataFrame({"problem_id": name, "estimator": [*(e.name for e in adapted), NOTHING], "error": [*errors, float("nan")]})
+            frame = pd.DataFrame({"problem_id": name, "estimator": [estimator.name for estimator in adapted], "error": errors})
             covariances_E_E, means_E_E = products.covariances(), products.of_means()
             frame["noise"], frame["shared"] = covariances_E_E.diagonal(), covariances_E_E[:, -1]
             frame["signal"], frame["along"] = means_E_E.diagonal(), means_E_E[:, 0]
