@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from hista_repro.errors import Refused
-from hista_repro.sveb.breakdowns import calibration, error_by_position, error_by_value
+from hista_repro.sveb.breakdowns import calibration, calibration_slopes, error_by_position
 from hista_repro.sveb.statistics import corrected_mse, mae
 
 
@@ -41,10 +41,16 @@ def test_the_first_and_last_position_have_bins(scores):
     assert sorted(frame["bin"].unique()) == [0.125, 0.875]
 
 
-def test_shrunk_estimates_are_biased_to_the_middle_at_both_ends(scores):
-    frame = error_by_value(scores, repeats=50)
-    half = frame[frame.estimator == "half"]
-    assert half.bias.iloc[0] > 0.1 and half.bias.iloc[-1] < -0.1
+def test_slopes_say_how_far_values_are_from_what_comes_true(scores):
+    far = scores[scores.estimator == "true"].assign(estimator="far", estimate=lambda rows: 2 * rows.estimate)
+    constant = far.assign(estimator="constant", estimate=0.3)
+    frame = calibration_slopes(pd.concat([scores, far, constant]), repeats=500).set_index("estimator")
+    true, half = frame.loc["true"], frame.loc["half"]
+    assert true.slope_low < 1 < true.slope_high and true.slope_high - true.slope_low < 0.1
+    assert (half.slope, frame.loc["far"].slope) == (pytest.approx(2 * true.slope), pytest.approx(true.slope / 2))
+    assert np.isnan(frame.loc["constant"].slope)
+    rows = scores[scores.estimator == "half"]
+    assert half.slope == pytest.approx(np.polyfit(rows.estimate, rows.reference, 1)[0])
 
 
 def test_estimates_beyond_the_unit_interval_fall_in_the_outer_bins(scores):

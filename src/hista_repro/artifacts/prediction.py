@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 
 from hista_repro.artifacts.kept_tables import kept_scores
 from hista_repro.artifacts.measurements import REPEATS, Measurement, measure
+from hista_repro.artifacts.problem_sums import error_sums
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.training_arms import Arm, accuracy_over_seeds, outcomes, setting_of
 from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction
@@ -26,7 +27,6 @@ from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import Benchmark, BuildConfig, record
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
-from hista_repro.sveb.statistics import squared_errors
 
 _THE_SAME_BUT_FOR = ("estimator", "allow_biased", "seed")
 _AS_THE_ARMS = ("group_size", "max_tokens", "temperature")
@@ -137,7 +137,7 @@ def predict(measurement: Measurement, arms: Sequence[Arm]) -> Prediction:
     """
     check_arms(arms)
     check_build(measurement.config, arms[0])
-    sums, states = _by_problem(measurement, [estimator_of(arm) for arm in arms])
+    sums, states = error_sums(measurement, [estimator_of(arm) for arm in arms])
     rng = np.random.default_rng(derive_seed(0, "prediction"))
     problems = resampled_prompts(len(states), REPEATS, rng)
     of_seeds = {name: np.stack([outcomes(arm)[name].to_numpy() for arm in arms], axis=1) for name in OUTCOMES}
@@ -176,12 +176,3 @@ def judge_prediction(prediction: Prediction, outcome: str, claim: str) -> Findin
     found = prediction.correlation(outcome)
     ours = f"rank correlation of error and accuracy over {len(prediction.arms)} arms: {found.text(signed=True)}"
     return Finding(claim, setting_of(prediction.arms[0]), "taken for granted", ours, judge_direction(-1, found))
-
-
-def _by_problem(measurement: Measurement, estimators: Sequence[str]) -> tuple[Array, Array]:
-    """(P, A) sums of the corrected squared errors over the states of each problem, and (P,) how many states it has."""
-    scores = measurement.scores
-    errors = squared_errors((scores["estimate"] - scores["reference"]).to_numpy(), scores["reference"].to_numpy(), scores["n"].to_numpy())
-    wide = scores.assign(error=errors).pivot_table(index="problem_id", columns="estimator", values="error", aggfunc="sum")
-    states = scores[scores["estimator"] == estimators[0]].groupby("problem_id")["state_id"].nunique()
-    return wide[list(estimators)].to_numpy(), states.reindex(wide.index).to_numpy(dtype=float)

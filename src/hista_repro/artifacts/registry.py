@@ -69,6 +69,7 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("extra-costs", "What does an estimator cost?", "Appendix F", "extra_costs.ipynb", "a processor"),
         Artifact("extra-neighbours", "Other ways to a value", "Section 2", "extra_neighbours.ipynb", _SVEB),
         Artifact("extra-same-text", "Do hidden states tell more than the text?", "Section 5.2", "extra_same_text.ipynb", _SVEB),
+        Artifact("extra-conditions", "Where do values err?", "Section 6.2", "extra_conditions.ipynb", _SVEB),
         Artifact("extra-search", "Which settings are best without the own outcome?", "Appendix E", "extra_search.ipynb", _SVEB),
         Artifact("extra-gradients", "What do values do to the gradient?", "Section 1", "extra_gradients.ipynb", _SVEB),
         Artifact("extra-prediction", "Does a smaller error train a better model?", "Section 4", "extra_prediction.ipynb", _RUNS),

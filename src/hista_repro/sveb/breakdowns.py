@@ -1,7 +1,8 @@
-"""Where estimates go wrong: calibration, error by position and error by value, as tidy frames for figures.
+"""Where estimates go wrong: error by position, and calibration, as tidy frames for figures.
 
-Each frame has a row per domain, estimator and bin: domain, estimator, bin (its middle), n_states, and means over the states of the bin
-with the percentile interval of the bootstrap over prompts (`_low`, `_high`). Empty bins have no row.
+A binned frame has a row per domain, estimator and bin: domain, estimator, bin (its middle), n_states, and means over the states of the bin
+with the percentile interval of the bootstrap over prompts (`_low`, `_high`). Empty bins have no row. Estimates can be binned by themselves,
+but not by the reference: that is noisy, and states of the outer bins are partly there by luck.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from hista_repro.errors import Refused
 from hista_repro.seeding import derive_seed
-from hista_repro.sveb.bootstrap import percentile_interval, resampled_prompts
+from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
 from hista_repro.sveb.statistics import check_scores, squared_errors
 
 
@@ -25,13 +26,29 @@ def error_by_position(scores: pd.DataFrame, bins: int = 10, repeats: int = 2000,
     return _binned(scores, "fraction", ("mae", "mse"), bins, repeats, seed, level)
 
 
-def error_by_value(scores: pd.DataFrame, bins: int = 10, repeats: int = 2000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
-    """`mae` and `bias`, the mean of estimate - reference, by equal bins of the reference.
+def calibration_slopes(scores: pd.DataFrame, repeats: int = 2000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """One row per domain and estimator: domain, estimator and `slope`, with the percentile interval of the bootstrap over prompts.
 
-    The reference stands for the true value and is itself noisy: states of the outer bins are partly there by luck, so that even the true
-    value shows a bias towards the middle there. Compare estimators within a bin, not bins.
+    The slope of the least-squares line of the references over the estimates, which the noise of references leaves where it is. At 1 values
+    come true as they are; below 1 they are too far from their mean, above 1 too near. NaN where all estimates are the same.
     """
-    return _binned(scores, "reference", ("mae", "bias"), bins, repeats, seed, level)
+    check_scores(scores)
+    rows = []
+    for (domain, estimator), part in scores.groupby(["domain", "estimator"]):
+        f, r = part["estimate"].to_numpy(np.float64), part["reference"].to_numpy(np.float64)
+        products = pd.DataFrame({"states": 1.0, "f": f, "r": r, "ff": f * f, "fr": f * r}).groupby(part["problem_id"].to_numpy()).sum()
+        resamples_R_P = resampled_prompts(len(products), repeats, np.random.default_rng(derive_seed(seed, domain)))
+        sums_R_5 = np.concatenate([np.ones((1, len(products))), resamples_R_P]) @ products.to_numpy()
+        slopes_R = _slopes(*sums_R_5.T)
+        low, high = percentile_interval(slopes_R[1:][None], level, len(products))
+        rows.append({"domain": domain, "estimator": estimator, "slope": slopes_R[0], "slope_low": low[0], "slope_high": high[0]})
+    return pd.DataFrame(rows)
+
+
+def _slopes(states: Array, f: Array, r: Array, ff: Array, fr: Array) -> Array:
+    """Of least-squares lines, from sums over states; a variance that is rounding is none."""
+    covariance, variance = fr - f * r / states, ff - f * f / states
+    return np.divide(covariance, variance, out=np.full(states.shape, np.nan), where=variance > 1e-9 * states)
 
 
 def _binned(scores: pd.DataFrame, by: str, means: tuple[str, ...], bins: int, repeats: int, seed: int, level: float) -> pd.DataFrame:
