@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from hista_repro.artifacts import prediction as module
+from hista_repro.artifacts.gradients import Gradients
 from hista_repro.artifacts.measurements import Measurement
 from hista_repro.artifacts.prediction import (
     OUTCOMES,
@@ -13,9 +14,11 @@ from hista_repro.artifacts.prediction import (
     check_build,
     judge_prediction,
     measure_arms,
+    measure_gradients_of,
     predict,
     rank_correlation,
     readable_prediction,
+    shown_numbers,
     trained_estimator,
 )
 from hista_repro.artifacts.prediction_figure import plot_prediction
@@ -63,32 +66,69 @@ def measurement(bias, problems=30, states=4, n=50):
     return Measurement("tiny on arithmetic-steps", BUILD, "number", pd.DataFrame(rows))
 
 
+def gradients(noise, problems=30, size=8):
+    """Gradients of one direction, with `noise`, name -> noise."""
+    rng, rows = np.random.default_rng(1), []
+    for problem in range(problems):
+        scale = rng.uniform(0.8, 1.2)
+        rows += [{"problem_id": str(problem), "estimator": name, "noise": value * scale} for name, value in noise.items()]
+    table = pd.DataFrame(rows).assign(shared=1.0, signal=1.0, along=1.0, error=0.1, states=5)
+    return Gradients("tiny on arithmetic-steps", {"group_size": 40}, size, table)
+
+
 ERRORS = dict(zip(ESTIMATORS, (0.1, 0.2, 0.3, 0.4), strict=True))
+NOISE = dict(zip(ESTIMATORS, (4.0, 3.0, 2.0, 1.0), strict=True))
+"""The other way round: what errs least has the noisiest gradient."""
+GRADIENTS = gradients(NOISE)
 WELL = [arm(name, accuracy) for name, accuracy in zip(ESTIMATORS, (0.8, 0.7, 0.6, 0.5), strict=True)]
 
 
-def test_errors_that_foretell_accuracy_agree():
-    prediction = predict(measurement(ERRORS), WELL)
+def test_errors_that_foretell_accuracy_agree_and_noise_that_does_not_disagrees():
+    prediction = predict(measurement(ERRORS), GRADIENTS, WELL)
     for outcome in OUTCOMES:
-        found = prediction.correlation(outcome)
+        found = prediction.correlation("mse", outcome)
         assert found.estimate == -1 and found.high < 0
-        assert judge_prediction(prediction, outcome, "smaller errors, more accuracy").word is Word.AGREES
+        assert prediction.correlation("needed", outcome).estimate == 1
+    assert [(finding.claim, finding.paper, finding.word) for finding in judge_prediction(prediction)] == [
+        ("smaller errors go with more accuracy while training", "taken for granted", Word.AGREES),
+        ("smaller errors go with more accuracy on held-out problems", "taken for granted", Word.AGREES),
+        ("gradients that need fewer rollouts go with more accuracy while training", "no claim", Word.DISAGREES),
+        ("gradients that need fewer rollouts go with more accuracy on held-out problems", "no claim", Word.DISAGREES),
+    ]
+
+
+def test_rollouts_needed_are_relative_to_the_mean_of_the_others_and_rounding_makes_no_rank():
+    nearly = {**NOISE, "group-mean": 2.0 * (1 + 1e-7)}
+    before = predict(measurement(ERRORS), gradients(nearly), WELL).predictors["needed"]
+    assert before.values.tolist() == [2.0, 1.5, 1.0, 1.0]
+    assert (before.draws[:, 2] == before.draws[:, 3]).all() and before.problems == 30
+
+
+def test_an_arm_without_gradients_is_ranked_by_its_error_alone():
+    arms = [*WELL, arm("probe-loo", 0.4)]
+    prediction = predict(measurement({**ERRORS, "probe-loo": 0.5}), GRADIENTS, arms)
+    assert [one.name for one in prediction.ranked("needed")] == list(ESTIMATORS) and len(prediction.ranked("mse")) == 5
+    assert prediction.correlation("mse", "after").estimate == -1 and prediction.correlation("needed", "after").estimate == 1
+    assert judge_prediction(prediction)[3].ours.startswith("rank correlation over 4 arms: +1.000")
+    assert {name: shown_numbers(prediction)[name] for name in ("arms", "ranked", "seeds")} == {"arms": "5", "ranked": "4", "seeds": "5"}
+    assert readable_prediction(prediction).frame.set_index("arm").loc["probe-loo", "rollouts needed"] == "–"
+    plot_prediction(prediction.table(), {"mse": "error", "needed": "noise", "after": "accuracy"})
 
 
 def test_errors_that_mislead_disagree():
     upside_down = [arm(name, accuracy) for name, accuracy in zip(ESTIMATORS, (0.5, 0.6, 0.7, 0.8), strict=True)]
-    assert judge_prediction(predict(measurement(ERRORS), upside_down), "after", "claim").word is Word.DISAGREES
+    assert judge_prediction(predict(measurement(ERRORS), GRADIENTS, upside_down))[1].word is Word.DISAGREES
 
 
 def test_arms_that_seeds_cannot_tell_apart_are_undecided():
     alike = [arm(name, 0.6, noise=0.1) for name in ("hista-loo", "numca-loo", "ramp", "group-mean")]
-    prediction = predict(measurement({"hista-loo": 0.1, "numca-loo": 0.2, "ramp": 0.3, "group-mean": 0.4}), alike)
-    assert judge_prediction(prediction, "average", "claim").word is Word.UNDECIDED
+    prediction = predict(measurement({"hista-loo": 0.1, "numca-loo": 0.2, "ramp": 0.3, "group-mean": 0.4}), GRADIENTS, alike)
+    assert judge_prediction(prediction)[0].word is Word.UNDECIDED
 
 
 def test_the_error_is_the_corrected_one_of_all_states():
     found = measurement(ERRORS)
-    table = predict(found, WELL).table().set_index("estimator")
+    table = predict(found, GRADIENTS, WELL).table().set_index("estimator")
     for name, scores in found.scores.groupby("estimator"):
         successes = np.rint(scores["reference"] * scores["n"])
         assert table.loc[name, "mse"] == pytest.approx(corrected_mse(scores["estimate"], successes, scores["n"]))
@@ -99,7 +139,7 @@ def test_the_error_is_the_corrected_one_of_all_states():
 @pytest.mark.parametrize("seeds", [2, 5, 7])
 def test_accuracies_are_those_of_other_pages(seeds):
     arms = [arm(name, accuracy, seeds) for name, accuracy in zip(ESTIMATORS, (0.99, 0.7, 0.6, 0.5), strict=True)]
-    table = predict(measurement(ERRORS), arms).table().set_index("arm")
+    table = predict(measurement(ERRORS), GRADIENTS, arms).table().set_index("arm")
     for one in arms:
         expected = accuracy_over_seeds(outcomes(one)["after"])
         assert list(table.loc[one.name, ["after", "after_low", "after_high"]]) == [expected.estimate, expected.low, expected.high]
@@ -109,7 +149,7 @@ def test_few_seeds_widen_the_interval_of_the_correlation_which_ends_where_correl
     found = {}
     for seeds in (2, 3, 5):
         arms = [arm(name, accuracy, seeds, noise=0.1) for name, accuracy in zip(ESTIMATORS, (0.65, 0.65, 0.6, 0.6), strict=True)]
-        found[seeds] = predict(measurement(ERRORS), arms).correlation("after")
+        found[seeds] = predict(measurement(ERRORS), GRADIENTS, arms).correlation("mse", "after")
         assert -1 <= found[seeds].low <= found[seeds].high <= 1
     assert (found[2].low, found[2].high) == (-1, 1), "two seeds tell nothing"
 
@@ -148,7 +188,7 @@ def test_arms_are_scored_with_their_own_estimators_as_they_are(scoring):
     assert scoring["adapt"] is False
     assert {label: repr(one) for label, one in scoring["estimators"].items()} == {one.name: repr(trained_estimator(one)) for one in WELL}
     assert set(found.scores["estimator"]) == set(ESTIMATORS) and found.config == BUILD
-    predict(found, WELL)
+    predict(found, GRADIENTS, WELL)
 
 
 def test_a_build_with_other_rollouts_than_the_arms_is_refused(scoring):
@@ -157,7 +197,7 @@ def test_a_build_with_other_rollouts_than_the_arms_is_refused(scoring):
         with pytest.raises(Refused, match=message):
             measure_arms({**BUILD, name: value}, WELL)
         with pytest.raises(Refused, match=message):
-            predict(replace(measurement(ERRORS), config={**BUILD, name: value}), WELL)
+            predict(replace(measurement(ERRORS), config={**BUILD, name: value}), GRADIENTS, WELL)
     assert not scoring, "it is refused before anything is scored"
 
 
@@ -167,10 +207,26 @@ def test_a_build_of_several_domains_is_refused(scoring):
         measure_arms(BUILD, WELL)
 
 
+def test_gradients_are_those_of_the_arms_in_groups_of_their_size(small_build):
+    settings = {"model": small_build["model"], "group_size": 2, "max_tokens": small_build["max_tokens"]}
+    arms = [arm(name, 0.5, **settings) for name in ("zero", "hista-loo", "probe-loo", "group-mean")]
+    build = {**small_build, "group_size": 2, "temperature": 1.0}
+    found = measure_gradients_of(build, {"group_size": small_build["group_size"]}, arms)
+    assert found.size == 2 and set(found.table["estimator"]) == {"loo-mean", "zero", "hista-loo", "group-mean"}
+    wide = found.table.pivot(index="problem_id", columns="estimator")
+    for column, share in (("noise", 0.25), ("along", 0.5)):  # of two, the mean takes half of the other's reward
+        assert wide[column, "group-mean"].to_numpy() == pytest.approx(share * wide[column, "loo-mean"].to_numpy(), rel=1e-4, abs=1e-6)
+    with pytest.raises(Refused, match="its max_tokens is 3"):
+        measure_gradients_of(build, {"group_size": 8, "max_tokens": 3}, arms)
+    with pytest.raises(Refused, match="two groups or more are needed"):
+        measure_gradients_of(build, {"group_size": 3}, arms)
+
+
 @pytest.mark.parametrize("name", [name for name in PROFILES if "extra-prediction" in load_profile(name).artifacts])
 def test_builds_of_profiles_have_the_rollouts_of_their_arms(name):
     task = make_task(ARTIFACTS["extra-prediction"], load_profile(name), {}, find_checkout(None))
-    (build,) = builds_of([task])
+    build = task.parameters["build"]
+    assert {**build, **task.parameters["redesign"]} in builds_of([task])
     arms = [Arm(one.config.estimator, one.config.to_dict(), pd.DataFrame()) for one in runs_of([task])]
     check_arms(arms)
     check_build(BuildConfig.from_dict(build).to_dict(), arms[0])
@@ -191,11 +247,11 @@ def test_arms_must_be_comparable():
         check_arms([*WELL, arm("probe-loo", 0.5, preset="cispo")])
     check_arms([*WELL, arm("hista", 0.5, allow_biased=True)])
     with pytest.raises(Refused, match="the benchmark is of tiny, and training starts from larger"):
-        predict(measurement(ERRORS), [arm(name, 0.5, model="hub/larger") for name in ESTIMATORS])
+        predict(measurement(ERRORS), GRADIENTS, [arm(name, 0.5, model="hub/larger") for name in ESTIMATORS])
 
 
 def test_it_is_shown_from_the_smallest_error_on():
-    prediction = predict(measurement(ERRORS), WELL[::-1])
+    prediction = predict(measurement(ERRORS), GRADIENTS, WELL[::-1])
     shown = repr(readable_prediction(prediction))
     assert shown.index("hista-loo") < shown.index("numca-loo") < shown.index("group-mean")
     figure = plot_prediction(prediction.table(), {"mse": "error", "after": "accuracy"})

@@ -5,7 +5,8 @@ it would not do: that is noisy, and the states of its lowest third would be ther
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,17 @@ def judge_slopes(measurement: Measurement) -> list[Finding]:
         )
         for name, slope in slopes(measurement).items()
     ]
+
+
+def numbers_of(measurement: Measurement, parts: Mapping[str, Measurement]) -> dict[str, Any]:
+    """The numbers behind the page, for its result."""
+    left = {name: errors_left(part) or {} for name, part in parts.items()}
+    return {
+        "build": measurement.config,
+        "domain": measurement.domain,
+        "errors_left": {name: {estimator: asdict(share) for estimator, share in shares.items()} for name, shares in left.items()},
+        "slopes": {estimator: asdict(slope) for estimator, slope in slopes(measurement).items()},
+    }
 
 
 def shown_numbers(measurement: Measurement, parts: Mapping[str, Measurement]) -> dict[str, str]:

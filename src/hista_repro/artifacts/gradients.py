@@ -17,7 +17,7 @@ import pandas as pd
 
 from hista_repro.artifacts.equivalence import judge_zero
 from hista_repro.artifacts.gain_shares import LEAVE_ONE_OUT
-from hista_repro.artifacts.group_gradients import BINS, NOTHING, gradient_table, power_table
+from hista_repro.artifacts.group_gradients import BINS, NOTHING, adapted, gradient_table, power_table
 from hista_repro.artifacts.kept_tables import kept_table
 from hista_repro.artifacts.measurements import REPEATS, chosen_builds
 from hista_repro.artifacts.ratios import ratio
@@ -53,8 +53,8 @@ class Gradients:
     size: int
     """Rollouts of a group."""
     table: pd.DataFrame = field(repr=False)
-    powers: pd.DataFrame = field(repr=False)
-    """`group_gradients.power_table` of `VALUES` on the same problems."""
+    powers: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    """`group_gradients.power_table` of `VALUES` on the same problems, where it was asked for."""
 
     @property
     def description(self) -> str:
@@ -95,10 +95,15 @@ class Gradients:
 
         None where so much noise is left that one of the two might not reach in that direction at all.
         """
+        draws = self.needed_draws(estimator, against)
+        return None if draws is None else self._interval(draws)
+
+    def needed_draws(self, estimator: str, against: str = REFERENCE) -> Array | None:
+        """(1 + R,) what `needed` is the interval of."""
         if any((self._of("along", name) <= 0).mean() > _UNSURE for name in (estimator, against)):
             return None
         ours, theirs = (ratio(self._of("noise", name), self._of("along", name) ** 2) for name in (estimator, against))
-        return self._interval(ratio(ours, theirs))
+        return ratio(ours, theirs)
 
     def error(self, estimator: str, against: str = "") -> Interval:
         """The corrected squared error of the values in groups of this size, minus that of another estimator."""
@@ -163,13 +168,14 @@ def measure_gradients(build: Mapping[str, Any], size: int, problems: int, model:
         )
     if size < 2:
         raise Refused(f"size is {size}, and estimators compare the rollouts of a group; it must be two or more")
-    estimators = [get_estimator(name) for name in (REFERENCE, *UNBIASED, *LEAVE_ONE_OUT)]
+    estimators = [adapted(get_estimator(name), benchmark.config) for name in (REFERENCE, *UNBIASED, *LEAVE_ONE_OUT)]
     table = kept_table(gradient_table, benchmark, estimators, size, problems)
     if table.loc[table["estimator"] == REFERENCE, "signal"].mean() <= 0 or not table["states"].any():
         raise Refused(f"the gradients of {there} problems in groups of {size} rollouts are nothing but noise; measure more problems")
     config = benchmark.config.to_dict()
     name = " on ".join(str(config[what]).rsplit("/", 1)[-1] for what in ("model", "problems"))
-    return Gradients(name, config, size, table, kept_table(power_table, benchmark, get_estimator(VALUES), problems))
+    powers = kept_table(power_table, benchmark, adapted(get_estimator(VALUES), benchmark.config), problems)
+    return Gradients(name, config, size, table, powers)
 
 
 def readable_noise(gradients: Gradients) -> Captioned:

@@ -1,7 +1,8 @@
 """Policy gradients of a fixed policy under several estimators, on the rollouts of a build.
 
 The rollouts of a problem are divided into groups as training draws them, and each group gives an independent draw of the problem's
-gradient. Estimators see a group as the trainer shows it to them, with nodes by the trainer's rule for the build's longest answers.
+gradient. Estimators see a group as the trainer shows it to them, with its nodes by the trainer's rule for the build's longest answers, and
+are used as they are: `adapted` fits their own spacing to these answers.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from hista_repro.progress import progress
 from hista_repro.rollouts.decoding import Decoder, ends_of_sequence
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 from hista_repro.sveb.benchmark import Benchmark
+from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.records import read_table
 from hista_repro.sveb.statistics import squared_errors
 from hista_repro.training.credit import node_positions, token_advantages
@@ -32,6 +34,11 @@ BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """Ends of the bins of values; the last is narrow, since there values say that nothing can go wrong."""
 
 
+def adapted(estimator: Estimator, config: BuildConfig) -> Estimator:
+    """The estimator as training on rollouts of these settings would have it."""
+    return estimator.for_length(config.max_tokens).for_model(config.model)
+
+
 def gradient_table(benchmark: Benchmark, estimators: Sequence[Estimator], size: int, problems: int) -> pd.DataFrame:
     """One row for each of the first so many problems and each estimator, `NOTHING` among them, in R groups of `size` rollouts.
 
@@ -40,27 +47,27 @@ def gradient_table(benchmark: Benchmark, estimators: Sequence[Estimator], size: 
     unbiased. `states` of the problem, and `error`, the sum over them of the corrected squared error of the estimator's values in their
     groups.
 
-    Raises `Refused` where a problem has fewer than two groups, and for estimators that learn or draw, whose values a build does not give at
-    every node.
+    Raises `Refused` where a problem has fewer than two groups, and as `check_usable` does.
     """
     if (groups := benchmark.config.group_size // size) < 2:
         raise Refused(f"size is {size}, and problems have {benchmark.config.group_size} rollouts; two groups or more are needed")
-    adapted = _adapted([*estimators, get_estimator(NOTHING)], benchmark)
+    check_usable(estimators)
+    baselines = [*(estimator for estimator in estimators if estimator.name != NOTHING), get_estimator(NOTHING)]
     policy, frames = _Policy(benchmark), []
     with progress(min(problems, len(benchmark)) * groups, "policy gradients", unit="groups") as bar:
         for name in list(benchmark.states)[:problems]:
             whole, states, actions = benchmark.cut_from[name], benchmark.states[name], policy.actions(name)
-            products, errors = _Products(), np.zeros(len(adapted))
+            products, errors = _Products(), np.zeros(len(baselines))
             for start in range(0, groups * size, size):
                 rows = range(start, start + size)
                 group, given = _part(whole, rows), [actions[row] for row in rows]
-                advantages = [_advantages(estimator, group, given, benchmark.config.max_tokens) for estimator in adapted]
+                advantages = [_advantages(estimator, group, given, benchmark.config.max_tokens) for estimator in baselines]
                 temperature = benchmark.config.temperature
                 products.add(policy_gradients(policy.model, whole.prompt_token_ids, given, advantages, temperature=temperature))
                 inside = states[states["sample"].isin(rows)]
-                errors += [_error(estimator, group, inside, start) for estimator in adapted]
+                errors += [_error(estimator, group, inside, start) for estimator in baselines]
                 bar.update(1)
-            frame = pd.DataFrame({"problem_id": name, "estimator": [estimator.name for estimator in adapted], "error": errors})
+            frame = pd.DataFrame({"problem_id": name, "estimator": [estimator.name for estimator in baselines], "error": errors})
             covariances_E_E, means_E_E = products.covariances(), products.of_means()
             frame["noise"], frame["shared"] = covariances_E_E.diagonal(), covariances_E_E[:, -1]
             frame["signal"], frame["along"] = means_E_E.diagonal(), means_E_E[:, 0]
@@ -73,14 +80,14 @@ def power_table(benchmark: Benchmark, estimator: Estimator, problems: int) -> pd
 
     Sums over the actions that were taken in such states: `actions`, how many; `value`; `reward`, that of their rollouts; `power`, how much
     they can move the policy (`training.policy_gradients.action_powers`); `power_reward`, power times reward. Bins without actions have no
-    row. Raises `Refused` as `gradient_table` does.
+    row. Raises `Refused` as `check_usable` does.
     """
-    (adapted,) = _adapted([estimator], benchmark)
+    check_usable([estimator])
     policy, frames = _Policy(benchmark), []
     with progress(min(problems, len(benchmark)), "powers of actions", unit="problems") as bar:
         for name in list(benchmark.states)[:problems]:
             group, actions = benchmark.cut_from[name], policy.actions(name)
-            values = adapted.values(group, [range(len(of_rollout)) for of_rollout in actions])
+            values = estimator.values(group, [range(len(of_rollout)) for of_rollout in actions])
             powers = action_powers(policy.model, group.prompt_token_ids, actions, temperature=benchmark.config.temperature)
             value, power = (torch.cat([row.double().cpu() for row in rows]).numpy() for rows in (values, powers))
             reward = np.repeat(group.rewards_G.double().numpy(), list(map(len, actions)))
@@ -91,10 +98,15 @@ def power_table(benchmark: Benchmark, estimator: Estimator, problems: int) -> pd
     return pd.concat(frames, ignore_index=True)
 
 
-def _adapted(estimators: Sequence[Estimator], benchmark: Benchmark) -> list[Estimator]:
-    if unfit := [estimator.name for estimator in estimators if estimator.learns or estimator.draws]:
+def check_usable(estimators: Sequence[Estimator]) -> None:
+    """Raise `Refused` for estimators that learn or draw, whose values a build does not give at every node."""
+    if unfit := [estimator.name for estimator in estimators if not usable(estimator)]:
         raise Refused(f"{unfit[0]} learns, or draws continuations, which a build does not have at every node; leave it out")
-    return [estimator.for_length(benchmark.config.max_tokens).for_model(benchmark.config.model) for estimator in estimators]
+
+
+def usable(estimator: Estimator) -> bool:
+    """Whether a build gives the values of `estimator` at every node."""
+    return not (estimator.learns or estimator.draws)
 
 
 class _Policy:

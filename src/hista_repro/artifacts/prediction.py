@@ -1,14 +1,16 @@
-"""Whether the errors that SVEB measures foretell how well training goes: arms of training, ranked both ways.
+"""Whether what is measured before training foretells how well it goes: arms of training, ranked both ways.
 
-The rank correlation is Spearman's, over arms. Its interval resamples the problems behind the errors and the seeds behind the accuracies,
-for all arms alike, and holds for these arms: arms themselves are not resampled.
+Measured before are the errors on SVEB, and how many rollouts the gradient takes (`Gradients.needed`). The rank correlation is Spearman's,
+over arms. Its interval resamples the problems behind the measurements and the seeds behind the accuracies, for all arms alike, and holds
+for these arms: arms themselves are not resampled.
 
 An estimator's error depends on how many rollouts it sees and on its settings, so the benchmark has groups of the size that the arms train
-with, and estimators are scored with the settings and spacings of the arms.
+with, and estimators are scored with the settings and spacings of the arms. Gradients are those of groups of that size, too.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from hista_repro.artifacts.kept_tables import kept_scores
+from hista_repro.artifacts.gradients import REFERENCE, Gradients
+from hista_repro.artifacts.group_gradients import adapted, gradient_table, usable
+from hista_repro.artifacts.kept_tables import kept_scores, kept_table
 from hista_repro.artifacts.measurements import REPEATS, Measurement, measure
 from hista_repro.artifacts.problem_sums import error_sums
 from hista_repro.artifacts.tables import Captioned
@@ -33,6 +37,10 @@ _AS_THE_ARMS = ("group_size", "max_tokens", "temperature")
 """Settings of rollouts that a build and the arms must share."""
 OUTCOMES = {"average": "trained on: all updates", "after": "held out: after"}
 """Columns of `training_arms.outcomes` that are foretold."""
+PREDICTORS = {"mse": "corrected MSE", "needed": "rollouts needed"}
+"""What is measured before training."""
+_UNKNOWN = "–"
+_DIGITS = 2
 
 
 def estimator_of(arm: Arm) -> str:
@@ -83,34 +91,65 @@ def measure_arms(build: Mapping[str, Any], arms: Sequence[Arm]) -> Measurement:
     return replace(measurements[0], scores=kept_scores(Benchmark(record(build)), estimators, adapt=False))
 
 
+def measure_gradients_of(build: Mapping[str, Any], redesign: Mapping[str, Any], arms: Sequence[Arm]) -> Gradients:
+    """The gradients of the arms at the model that `build` is of, in groups of the size that the arms train with.
+
+    They are computed on `build` with the settings of `redesign`, whose groups make several of that size. Estimators that learn or draw
+    have none. Raises `Refused` as `check_arms` and `check_build` do, and as `group_gradients.gradient_table` does.
+    """
+    check_arms(arms)
+    size = arms[0].config["group_size"]
+    config = BuildConfig.from_dict({**build, **redesign})
+    check_build({**config.to_dict(), "group_size": size}, arms[0])
+    estimators = {estimator_of(arm): trained_estimator(arm) for arm in arms}
+    estimators = {REFERENCE: adapted(get_estimator(REFERENCE), config), **estimators}  # the first is what others are compared with
+    benchmark = Benchmark(record(config.to_dict()))
+    chosen = [estimator for estimator in estimators.values() if usable(estimator)]
+    table = kept_table(gradient_table, benchmark, chosen, size, len(benchmark))
+    return Gradients(setting_of(arms[0]), config.to_dict(), size, table)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """What is measured of A arms before training, with R resamples of its problems."""
+
+    values: Array
+    """(A,) NaN for an arm that it cannot be measured of."""
+    draws: Array
+    """(R, A)."""
+    problems: int
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """The errors and the accuracies of A arms, with R resamples of both."""
+    """What is measured before training and the accuracies after it, of A arms, with R resamples of both."""
 
     arms: Sequence[Arm]
-    mse: Array
-    """(A,) the corrected mean squared errors."""
-    mse_draws: Array
-    """(R, A) those of resampled problems."""
+    predictors: dict[str, Predictor]
+    """By the names of `PREDICTORS`."""
     accuracies: dict[str, Array]
     """Outcome -> (A,) the mean over seeds."""
     accuracy_draws: dict[str, Array]
     """Outcome -> (R, A) those of resampled seeds."""
-    problems: int
     seeds: int
 
-    def correlation(self, outcome: str) -> Interval:
-        """Spearman's rank correlation of error and accuracy over arms; where errors foretell accuracy it is negative.
+    def ranked(self, predictor: str) -> list[Arm]:
+        """The arms that the predictor is measured of."""
+        return [arm for arm, value in zip(self.arms, self.predictors[predictor].values, strict=True) if np.isfinite(value)]
+
+    def correlation(self, predictor: str, outcome: str) -> Interval:
+        """Spearman's rank correlation over the arms `ranked`; where less of the predictor foretells more accuracy it is negative.
 
         Its interval ends at -1 and 1, since a correlation does.
         """
-        draws = rank_correlation(self.mse_draws, self.accuracy_draws[outcome])
+        before, known = self.predictors[predictor], np.isfinite(self.predictors[predictor].values)
+        draws = rank_correlation(before.draws[:, known], self.accuracy_draws[outcome][:, known])
         low, high = percentile_interval(draws, 0.95, self.seeds)
-        estimate = rank_correlation(self.mse[None], self.accuracies[outcome][None])
+        estimate = rank_correlation(before.values[None, known], self.accuracies[outcome][None, known])
         return Interval(float(estimate[0]), max(float(low), -1.0), min(float(high), 1.0))
 
     def table(self) -> pd.DataFrame:
-        """One row per arm: arm, estimator, information, and `mse` and each outcome with its 95% interval (`_low`, `_high`).
+        """One row per arm: arm, estimator, information, and each predictor and outcome with its 95% interval (`_low`, `_high`).
 
         Accuracies and their intervals are those of other pages about training (`training_arms.accuracy_over_seeds`).
         """
@@ -121,8 +160,9 @@ class Prediction:
                 "information": [str(get_estimator(estimator_of(arm)).information) for arm in self.arms],
             }
         )
-        rows["mse"] = self.mse
-        rows["mse_low"], rows["mse_high"] = percentile_interval(self.mse_draws.T, 0.95, self.problems)
+        for name, predictor in self.predictors.items():
+            rows[name] = predictor.values
+            rows[f"{name}_low"], rows[f"{name}_high"] = percentile_interval(predictor.draws.T, 0.95, predictor.problems)
         for name in self.accuracies:
             intervals = [accuracy_over_seeds(outcomes(arm)[name]) for arm in self.arms]
             for end in ("estimate", "low", "high"):
@@ -130,8 +170,8 @@ class Prediction:
         return rows.sort_values("mse", ignore_index=True)
 
 
-def predict(measurement: Measurement, arms: Sequence[Arm]) -> Prediction:
-    """Hold the errors of the arms' estimators, scored in `measurement`, against the accuracies of their runs.
+def predict(measurement: Measurement, gradients: Gradients, arms: Sequence[Arm]) -> Prediction:
+    """Hold the errors of the arms' estimators, scored in `measurement`, and their `gradients` against the accuracies of their runs.
 
     Raises `Refused` as `check_arms` and `check_build` do.
     """
@@ -140,18 +180,25 @@ def predict(measurement: Measurement, arms: Sequence[Arm]) -> Prediction:
     sums, states = error_sums(measurement, [estimator_of(arm) for arm in arms])
     rng = np.random.default_rng(derive_seed(0, "prediction"))
     problems = resampled_prompts(len(states), REPEATS, rng)
+    errors = Predictor(sums.sum(axis=0) / states.sum(), (problems @ sums) / (problems @ states)[:, None], len(states))
     of_seeds = {name: np.stack([outcomes(arm)[name].to_numpy() for arm in arms], axis=1) for name in OUTCOMES}
     seeds = len(arms[0].seeds)
     drawn = resampled_prompts(seeds, REPEATS, rng)
     return Prediction(
         arms,
-        mse=sums.sum(axis=0) / states.sum(),
-        mse_draws=(problems @ sums) / (problems @ states)[:, None],
+        predictors={"mse": errors, "needed": _rollouts_needed(gradients, arms)},
         accuracies={name: values.mean(axis=0) for name, values in of_seeds.items()},
         accuracy_draws={name: drawn @ values / seeds for name, values in of_seeds.items()},
-        problems=len(states),
         seeds=seeds,
     )
+
+
+def _rollouts_needed(gradients: Gradients, arms: Sequence[Arm]) -> Predictor:
+    """What `Gradients.needed` is, in hundredths: gradients of one direction, as with the means of the group and of the others, are ties."""
+    measured, unknown = set(gradients.table["estimator"]), np.full(1 + REPEATS, np.nan)
+    columns = [gradients.needed_draws(name) if (name := estimator_of(arm)) in measured else None for arm in arms]
+    draws = np.stack([unknown if column is None else column for column in columns], axis=1).round(_DIGITS)
+    return Predictor(draws[0], draws[1:], gradients.problems)
 
 
 def rank_correlation(first: Array, second: Array) -> Array:
@@ -164,15 +211,35 @@ def rank_correlation(first: Array, second: Array) -> Array:
 
 def readable_prediction(prediction: Prediction) -> Captioned:
     table = prediction.table()
-    shown = table[["arm", "estimator", "information"]].copy()
-    for name, title in {"mse": "corrected MSE", **OUTCOMES}.items():
-        intervals = [Interval(*row) for row in table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]
-        shown[title] = [interval.text() for interval in intervals]
-    return Captioned(shown, "Arms from the smallest error to the largest: errors with intervals over problems, accuracies over seeds.")
+    shown = table[["arm", "information"]].copy()
+    for name, title in {**PREDICTORS, **OUTCOMES}.items():
+        intervals = table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
+        shown[title] = [_UNKNOWN if np.isnan(values[0]) else Interval(*values).text() for values in intervals]
+    return Captioned(shown, "Arms from the smallest error to the largest. Intervals: over problems, and of accuracies over seeds.")
 
 
-def judge_prediction(prediction: Prediction, outcome: str, claim: str) -> Finding:
-    """A claim that arms with smaller errors end higher in `outcome`."""
-    found = prediction.correlation(outcome)
-    ours = f"rank correlation of error and accuracy over {len(prediction.arms)} arms: {found.text(signed=True)}"
-    return Finding(claim, setting_of(prediction.arms[0]), "taken for granted", ours, judge_direction(-1, found))
+def judge_prediction(prediction: Prediction) -> list[Finding]:
+    """The claims that arms with less of each predictor end higher; of errors, the paper takes that for granted."""
+    smaller = {"mse": "smaller errors", "needed": "gradients that need fewer rollouts"}
+    when = {"average": "while training", "after": "on held-out problems"}
+    findings = []
+    for predictor, outcome in product(PREDICTORS, OUTCOMES):
+        found = prediction.correlation(predictor, outcome)
+        findings.append(
+            Finding(
+                f"{smaller[predictor]} go with more accuracy {when[outcome]}",
+                setting_of(prediction.arms[0]),
+                "taken for granted" if predictor == "mse" else "no claim",
+                f"rank correlation over {len(prediction.ranked(predictor))} arms: {found.text(signed=True)}",
+                judge_direction(-1, found),
+            )
+        )
+    return findings
+
+
+def shown_numbers(prediction: Prediction) -> dict[str, str]:
+    """The numbers that the page and the book's prose name."""
+    pairs = product(PREDICTORS, OUTCOMES)
+    correlations = {f"{before}_{outcome}": prediction.correlation(before, outcome).text(signed=True) for before, outcome in pairs}
+    ranked = str(len(prediction.ranked("needed")))
+    return {"arms": str(len(prediction.arms)), "ranked": ranked, "seeds": str(prediction.seeds), **correlations}
