@@ -37,7 +37,7 @@ def adopt_record(name: str, content: Mapping[str, Any], made: Path, home: Path |
     copy = folder.with_name(f".{folder.name}.adopted")
     try:
         with _locked(folder).acquire(timeout=0):
-            if folder.exists() and read_json(folder / "manifest.json")["status"] == "done":
+            if _is_finished(folder):
                 return folder
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(made, copy, ignore=shutil.ignore_patterns(".lock"))
@@ -48,6 +48,12 @@ def adopt_record(name: str, content: Mapping[str, Any], made: Path, home: Path |
             return folder
     except Timeout:
         raise Refused(f"another process is making {folder}; wait for it, or stop it") from None
+
+
+def _is_finished(folder: Path) -> bool:
+    """A folder that was left before its manifest was written is not."""
+    manifest = folder / "manifest.json"
+    return manifest.exists() and read_json(manifest)["status"] == "done"
 
 
 def _folder(name: str, content: Mapping[str, Any], home: Path | None) -> Path:

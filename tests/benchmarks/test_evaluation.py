@@ -164,7 +164,7 @@ def test_other_weights_are_refused(engine, config, tmp_path, random_model):
 
 def test_a_folder_with_something_else_is_refused(engine, config, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(Refused, match="is not empty and holds no evaluation"):
+    with pytest.raises(Refused, match="is not empty and does not hold an evaluation"):
         evaluate(config, tmp_path)
     assert os.listdir(tmp_path) == ["notes.txt"]
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from forked import exit_code, start
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.sveb import BuildConfig, adopt, build, record
-from hista_repro.sveb.records import read_table
+from hista_repro.sveb.records import read_manifest, read_table
 from small_build import SMALL, TABLES, tables
 
 
@@ -110,7 +110,7 @@ def test_a_finished_build_is_not_made_again(built):
 
 def test_a_folder_with_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(Refused, match="holds no build"):
+    with pytest.raises(Refused, match="does not hold a build"):
         build(SMALL, tmp_path)
     assert os.listdir(tmp_path) == ["thesis.tex"]
 
@@ -206,6 +206,15 @@ def test_data_that_may_not_be_written_can_be_adopted(built, tmp_path):
         path.chmod(path.stat().st_mode & ~0o222)
     adopted = adopt(given, tmp_path / "records")
     assert all(path.stat().st_mode & 0o200 for path in (adopted, *adopted.iterdir()))
+
+
+def test_a_record_that_was_killed_before_its_manifest_gives_way(built, tmp_path):
+    killed = adopt(built, tmp_path / "records")
+    for path in killed.iterdir():
+        path.unlink()
+    (killed / "parts").mkdir()
+    assert adopt(built, tmp_path / "records") == killed
+    assert read_manifest(killed)["status"] == "done" and not (killed / "parts").exists()
 
 
 def test_a_build_without_a_whole_table_is_not_adopted(built, tmp_path):

@@ -124,7 +124,7 @@ def test_another_run_is_not_overwritten(random_model, tmp_path):
         train(config_of(random_model, folder, steps=1, validation_problems=0, learning_rate=0.5))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
-    with pytest.raises(Refused, match="holds no training run"):
+    with pytest.raises(Refused, match="does not hold a training run"):
         train(config_of(random_model, tmp_path / "other"))
 
 

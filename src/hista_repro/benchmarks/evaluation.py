@@ -9,8 +9,8 @@ from hista_repro.benchmarks.config import EvaluationConfig
 from hista_repro.benchmarks.questions import digest, load_questions
 from hista_repro.benchmarks.samples import append_samples, kept_samples, samples_path, write_questions
 from hista_repro.benchmarks.table import get_benchmark
-from hista_repro.errors import Refused
-from hista_repro.files import claim_folder, read_json, sha256_of, write_json
+from hista_repro.files import claim_folder, sha256_of, write_json
+from hista_repro.manifests import manifest_of_same
 from hista_repro.models import resolve_model
 from hista_repro.problems.grading import isolation_of
 from hista_repro.problems.model_verifier import ModelVerifier
@@ -32,7 +32,8 @@ def evaluate(config: EvaluationConfig, folder: Path) -> dict[str, Any]:
     folder = Path(folder)
     questions = questions_of(config)
     identity = identity_of(config, questions)
-    manifest = _existing(folder, identity)
+    # other questions follow from another limit or benchmark
+    manifest = manifest_of_same(folder, identity, "an evaluation", follow={"questions"})
     if manifest is not None and manifest["status"] == "done":
         return manifest
     engine = make_engine(config.engine, config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
@@ -90,19 +91,3 @@ def _ask(asking: Asking, path: Path) -> None:
             missing = [sample for sample in asking.answers(unit) if (sample["problem_id"], sample["sample"]) not in done]
             append_samples(path, missing)
             bar.update(len(missing))
-
-
-def _existing(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest of an earlier evaluation of the same in `folder`, if there is one."""
-    path = folder / "manifest.json"
-    if not path.exists():
-        if folder.is_dir() and any(entry.name != ".lock" for entry in folder.iterdir()):
-            raise Refused(f"{folder} is not empty and holds no evaluation; choose another folder")
-        return None
-    manifest = read_json(path)
-    before, now = ({**side.get("config", {}), **{k: side.get(k) for k in identity if k != "config"}} for side in (manifest, identity))
-    if differing := sorted(name for name in now if before.get(name) != now[name]):
-        shown = [name for name in differing if name != "questions"] or differing  # other questions follow from another limit or benchmark
-        changes = ", ".join(f"{name} (there {before.get(name)!r}, asked {now[name]!r})" for name in shown)
-        raise Refused(f"{folder} holds an evaluation with other settings: {changes}; choose another folder")
-    return manifest

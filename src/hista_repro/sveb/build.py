@@ -17,7 +17,8 @@ from transformers import AutoConfig
 from hista_repro.distributed import Hire, Workers, hire_here
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators.milestones import milestones
-from hista_repro.files import claim_folder, read_json, sha256_of, write_json
+from hista_repro.files import claim_folder, sha256_of, write_json
+from hista_repro.manifests import manifest_of_same
 from hista_repro.models import resolve_model
 from hista_repro.problems.grading import Outcome, isolation_of
 from hista_repro.problems.problem import Problem, digest_of
@@ -46,7 +47,8 @@ def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str
         "model_sha256": sha256_of(resolve_model(config.model)),
         "problems_sha256": digest_of(problems),
     }
-    manifest = _existing(folder, identity)
+    # other problems follow from another seed or limit
+    manifest = manifest_of_same(folder, identity, "a build", complete=_completed, apart_from={"keep_hidden"}, follow={"problems_sha256"})
     done = manifest is not None and manifest["status"] == "done"
     if done and not (config.keep_hidden and _lacks_hidden(folder, config, manifest)):
         return manifest
@@ -198,24 +200,9 @@ def _tokens_of(states: pd.DataFrame, rollouts: pd.DataFrame) -> list[StateTokens
     return [StateTokens(row.state_id, row.problem_id, tuple(ids)) for row, ids in zip(states.itertuples(), written, strict=True)]
 
 
-def _existing(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest of an earlier build of the same in `folder`, if there is one."""
-    path = folder / "manifest.json"
-    if not path.exists():
-        if folder.is_dir() and any(entry.name != ".lock" for entry in folder.iterdir()):
-            raise Refused(f"{folder} is not empty and holds no build; choose another folder")
-        return None
-    manifest = read_json(path)
-    configs = (BuildConfig.from_dict(manifest["config"]).to_dict(), identity["config"])  # earlier source may have had fewer settings
-    before, now = (
-        {**config, **{k: side[k] for k in identity if k != "config"}} for config, side in zip(configs, (manifest, identity), strict=True)
-    )
-    if differing := sorted(name for name in now if name != "keep_hidden" and before[name] != now[name]):
-        if len(differing) > 1:
-            differing = [name for name in differing if name != "problems_sha256"]  # other problems follow from another seed or limit
-        changes = ", ".join(f"{name} (there {before[name]!r}, asked {now[name]!r})" for name in differing)
-        raise Refused(f"{folder} holds a build with another configuration: {changes}; choose another folder")
-    return manifest
+def _completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """With those that earlier source did not have."""
+    return BuildConfig.from_dict(settings).to_dict()
 
 
 def _lacks_hidden(folder: Path, config: BuildConfig, manifest: dict[str, Any]) -> bool:

@@ -20,7 +20,8 @@ from trl.rewards import get_soft_overlong_punishment
 
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators import Estimator, get_estimator
-from hista_repro.files import append_event, claim_folder, read_json, sha256_of, write_json
+from hista_repro.files import append_event, claim_folder, sha256_of, write_json
+from hista_repro.manifests import manifest_of_same
 from hista_repro.models import load_model, resolve_model
 from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.problems.sources import load_problems
@@ -53,7 +54,7 @@ def train(config: TrainConfig) -> Path:
         "model_sha256": sha256_of(resolve_model(config.model)),
         "problems_sha256": digest_of(problems),
     }
-    manifest = _existing(folder, identity)
+    manifest = manifest_of_same(folder, identity, "a training run", complete=_completed, apart_from={"out"})
     if manifest is not None and manifest["status"] == "done":
         return folder
     trainer = _trainer(config, problems, folder)
@@ -82,22 +83,9 @@ def train(config: TrainConfig) -> Path:
     return folder
 
 
-def _existing(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest of the same run in `folder`, if there is one."""
-    path = folder / "manifest.json"
-    if not path.exists():
-        if folder.is_dir() and any(entry.name != ".lock" for entry in folder.iterdir()):
-            raise Refused(f"{folder} is not empty and holds no training run; choose another folder")
-        return None
-    manifest = read_json(path)
-    there, asked = (  # earlier source knew fewer settings, and noted no digests
-        {**TrainConfig.from_dict(side["config"]).to_dict(), **{name: side[name] for name in identity.keys() & side.keys() - {"config"}}}
-        for side in (manifest, identity)
-    )
-    if differing := [name for name in there if name != "out" and there[name] != asked[name]]:
-        changes = ", ".join(f"{name} (there {there[name]!r}, asked {asked[name]!r})" for name in differing)
-        raise Refused(f"{folder} holds a run with another configuration: {changes}; choose another folder")
-    return manifest
+def _completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """With those that earlier source did not have."""
+    return TrainConfig.from_dict(settings).to_dict()
 
 
 def _trainer(config: TrainConfig, problems: list[Problem], folder: Path) -> CreditGRPOTrainer:
