@@ -107,3 +107,6 @@ def test_the_box_shows_every_finding_and_escapes_text():
 def test_intervals_are_written_with_three_decimals():
     assert Interval(0.1321, 0.12, 0.145).text() == "0.132 [0.120, 0.145]"
     assert Interval(-0.0832, -0.1, 0.07).text(signed=True) == "−0.083 [−0.100, +0.070]"
+    assert Interval(-0.00042, -0.0006, -0.00031).text(signed=True) == "−0.0004 [−0.0006, −0.0003]"
+    assert Interval(0.01, 0.00001, 0.02).text() == "0.01000 [0.00001, 0.02000]"
+    assert Interval(0.0, 0.0, 0.0).text() == "0.000 [0.000, 0.000]" and Interval(1, 1e-9, 2).text() == "1.000000 [0.000000, 2.000000]"

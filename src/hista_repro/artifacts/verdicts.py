@@ -6,6 +6,8 @@ from enum import StrEnum
 from html import escape
 from typing import Any
 
+_MOST_DIGITS = 6
+
 
 class Word(StrEnum):
     """What came of a claim of the paper."""
@@ -36,8 +38,13 @@ class Interval:
             raise ValueError(f"low and high: {self.low!r} is not below {self.high!r}")
 
     def text(self, *, signed: bool = False) -> str:
-        """`0.132 [0.120, 0.145]`; with a sign for differences."""
-        estimate, low, high = (number_text(value, signed=signed) for value in (self.estimate, self.low, self.high))
+        """`0.132 [0.120, 0.145]`; with a sign for differences.
+
+        Three decimals, and as many more as keep an end that is not 0 from looking like it where the interval lies on one side of 0.
+        """
+        nearest = min(abs(self.low), abs(self.high)) if self.low * self.high > 0 else 1.0
+        digits = next((digits for digits in range(3, _MOST_DIGITS) if round(nearest, digits) > 0), _MOST_DIGITS)
+        estimate, low, high = (number_text(value, signed=signed, digits=digits) for value in (self.estimate, self.low, self.high))
         return f"{estimate} [{low}, {high}]"
 
 
