@@ -110,7 +110,12 @@ def test_an_arm_without_gradients_is_ranked_by_its_error_alone():
     assert [one.name for one in prediction.ranked("needed")] == list(ESTIMATORS) and len(prediction.ranked("mse")) == 5
     assert prediction.correlation("mse", "after").estimate == -1 and prediction.correlation("needed", "after").estimate == 1
     assert judge_prediction(prediction)[3].ours.startswith("rank correlation over 4 arms: +1.000")
-    assert {name: shown_numbers(prediction)[name] for name in ("arms", "ranked", "seeds")} == {"arms": "5", "ranked": "4", "seeds": "5"}
+    shown = shown_numbers(prediction)
+    assert (shown["arms"], shown["ranked"], shown["seeds"]) == ("5", "4", "5")
+    assert (shown["best"], shown["best_mse"], shown["best_needed"]) == ("hista-loo", "1", "4")
+    unknown = [*WELL[1:], arm("probe-loo", 0.9)]
+    shown = shown_numbers(predict(measurement({**ERRORS, "probe-loo": 0.35}), GRADIENTS, unknown))
+    assert (shown["best"], shown["best_mse"], shown["best_needed"]) == ("probe-loo", "3", "–")
     assert readable_prediction(prediction).frame.set_index("arm").loc["probe-loo", "rollouts needed"] == "–"
     plot_prediction(prediction.table(), {"mse": "error", "needed": "noise", "after": "accuracy"})
 

@@ -25,7 +25,7 @@ from hista_repro.artifacts.measurements import REPEATS, Measurement, measure
 from hista_repro.artifacts.problem_sums import error_sums
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.training_arms import Arm, accuracy_over_seeds, outcomes, setting_of
-from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction
+from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction, number_text
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.seeding import derive_seed
@@ -241,5 +241,19 @@ def shown_numbers(prediction: Prediction) -> dict[str, str]:
     """The numbers that the page and the book's prose name."""
     pairs = product(PREDICTORS, OUTCOMES)
     correlations = {f"{before}_{outcome}": prediction.correlation(before, outcome).text(signed=True) for before, outcome in pairs}
-    ranked = str(len(prediction.ranked("needed")))
-    return {"arms": str(len(prediction.arms)), "ranked": ranked, "seeds": str(prediction.seeds), **correlations}
+    counts = {"arms": len(prediction.arms), "ranked": len(prediction.ranked("needed")), "seeds": prediction.seeds}
+    best = int(prediction.accuracies["average"].argmax())
+    places = {f"best_{name}": _place(predictor.values, best) for name, predictor in prediction.predictors.items()}
+    return {
+        "setting": setting_of(prediction.arms[0]),
+        **{name: str(count) for name, count in counts.items()},
+        **correlations,
+        "best": prediction.arms[best].name,
+        "best_average": number_text(float(prediction.accuracies["average"][best])),
+        **places,
+    }
+
+
+def _place(values: Array, which: int) -> str:
+    """From the smallest on: 1 for the smallest of all."""
+    return str(1 + int((values < values[which]).sum())) if np.isfinite(values[which]) else _UNKNOWN
