@@ -24,7 +24,7 @@ from hista_repro.artifacts.ratios import ratio
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction, number_text
 from hista_repro.errors import Refused
-from hista_repro.estimators import get_estimator
+from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
@@ -168,13 +168,17 @@ def measure_gradients(build: Mapping[str, Any], size: int, problems: int, model:
         )
     if size < 2:
         raise Refused(f"size is {size}, and estimators compare the rollouts of a group; it must be two or more")
-    estimators = [adapted(get_estimator(name), benchmark.config) for name in (REFERENCE, *UNBIASED, *LEAVE_ONE_OUT)]
+
+    def estimator_of(name: str) -> Estimator:
+        return adapted(get_estimator(name), benchmark.config.model, benchmark.config.max_tokens)
+
+    estimators = [estimator_of(name) for name in (REFERENCE, *UNBIASED, *LEAVE_ONE_OUT)]
     table = kept_table(gradient_table, benchmark, estimators, size, problems)
     if table.loc[table["estimator"] == REFERENCE, "signal"].mean() <= 0 or not table["states"].any():
         raise Refused(f"the gradients of {there} problems in groups of {size} rollouts are nothing but noise; measure more problems")
     config = benchmark.config.to_dict()
     name = " on ".join(str(config[what]).rsplit("/", 1)[-1] for what in ("model", "problems"))
-    powers = kept_table(power_table, benchmark, adapted(get_estimator(VALUES), benchmark.config), problems)
+    powers = kept_table(power_table, benchmark, estimator_of(VALUES), problems)
     return Gradients(name, config, size, table, powers)
 
 

@@ -21,7 +21,6 @@ from hista_repro.progress import progress
 from hista_repro.rollouts.decoding import Decoder, ends_of_sequence
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 from hista_repro.sveb.benchmark import Benchmark
-from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.records import read_table
 from hista_repro.sveb.statistics import squared_errors
 from hista_repro.training.credit import node_positions, token_advantages
@@ -34,9 +33,9 @@ BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """Ends of the bins of values; the last is narrow, since there values say that nothing can go wrong."""
 
 
-def adapted(estimator: Estimator, config: BuildConfig) -> Estimator:
-    """The estimator as training on rollouts of these settings would have it."""
-    return estimator.for_length(config.max_tokens).for_model(config.model)
+def adapted(estimator: Estimator, model: str, max_tokens: int) -> Estimator:
+    """The estimator as training on rollouts of the model and of this length would have it."""
+    return estimator.for_length(max_tokens).for_model(model)
 
 
 def gradient_table(benchmark: Benchmark, estimators: Sequence[Estimator], size: int, problems: int) -> pd.DataFrame:

@@ -52,8 +52,8 @@ def estimator_of(arm: Arm) -> str:
 def trained_estimator(arm: Arm) -> Estimator:
     """The estimator of `estimator_of`, with the settings and the spacing that the runs of the arm give it."""
     config = arm.config
-    adapted = get_estimator(estimator_of(arm)).for_length(config["max_tokens"]).for_model(config["model"])
-    return adapted if config["estimator"] == "none" else replace(adapted, **config["estimator_settings"])
+    estimator = adapted(get_estimator(estimator_of(arm)), config["model"], config["max_tokens"])
+    return estimator if config["estimator"] == "none" else replace(estimator, **config["estimator_settings"])
 
 
 def check_arms(arms: Sequence[Arm]) -> None:
@@ -102,7 +102,10 @@ def measure_gradients_of(build: Mapping[str, Any], redesign: Mapping[str, Any], 
     config = BuildConfig.from_dict({**build, **redesign})
     check_build({**config.to_dict(), "group_size": size}, arms[0])
     estimators = {estimator_of(arm): trained_estimator(arm) for arm in arms}
-    estimators = {REFERENCE: adapted(get_estimator(REFERENCE), config), **estimators}  # the first is what others are compared with
+    estimators = {
+        REFERENCE: adapted(get_estimator(REFERENCE), config.model, config.max_tokens),
+        **estimators,
+    }  # the first is what others are compared with
     benchmark = Benchmark(record(config.to_dict()))
     chosen = [estimator for estimator in estimators.values() if usable(estimator)]
     table = kept_table(gradient_table, benchmark, chosen, size, len(benchmark))
