@@ -17,6 +17,8 @@ from hista_repro.artifacts.training_arms import (
     outcomes,
     over_seeds,
     paired,
+    readable_outcomes,
+    readable_pairs,
     setting_differences,
     train_arms,
 )
@@ -74,6 +76,16 @@ def test_the_table_has_an_interval_for_each_number():
     table = outcome_table([arm("a", 0.5, 0.01), arm("b", 0.5, 0.0)])
     assert list(table["arm"]) == ["a", "b"] and list(table["seeds"]) == [4, 4]
     assert (table["gain_low"] <= table["gain"]).all() and (table["gain"] <= table["gain_high"]).all()
+
+
+def test_tables_of_a_page_say_what_was_before_and_leave_out_pairs_that_were_not_trained():
+    better, worse = arm("DAPO + Hista", 0.3, 0.02), arm("DAPO", 0.3, 0.01)
+    shown = readable_outcomes([better, worse])
+    assert f": {accuracy_over_seeds(outcomes(better)['before']).text()} before training" in shown.caption
+    assert shown.frame["held out: after"][1] == accuracy_over_seeds(outcomes(worse)["after"]).text()
+    pairs = readable_pairs([better, worse], [("DAPO + Hista", "DAPO"), ("DAPO, no baseline", "DAPO")]).frame
+    assert pairs["arms"].tolist() == ["DAPO + Hista − DAPO"]
+    assert pairs["last 20%"][0] == paired(better, worse, "last").text(signed=True)
 
 
 def test_curves_are_averaged_over_stretches_first():

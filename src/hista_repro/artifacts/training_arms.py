@@ -26,6 +26,8 @@ TRAINING = "rewards/accuracy/mean"
 VALIDATION = "eval_rewards/accuracy/mean"
 LAST = 0.2
 """The part of the updates, from the end, over which the accuracy at the end is averaged."""
+_TITLES = {"average": "trained on: all updates", "last": f"last {LAST:.0%}", "after": "held out: after"}
+"""The columns of `outcomes` that tables show."""
 
 
 @dataclass(frozen=True)
@@ -118,19 +120,14 @@ def outcome_table(arms: Sequence[Arm]) -> pd.DataFrame:
 
 
 def readable_outcomes(arms: Sequence[Arm]) -> Captioned:
-    titles = {
-        "before": "held out: before",
-        "after": "after",
-        "gain": "gain",
-        "average": "trained on: all updates",
-        "last": f"last {LAST:.0%}",
-    }
+    """Accuracies in training and after it; all arms start from the same model, so what it has before is that of the first."""
     table = outcome_table(arms)
     shown = table[["arm"]].copy()
-    for name, title in titles.items():
+    for name, title in _TITLES.items():
         intervals = [Interval(*row) for row in table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]
-        shown[title] = [interval.text(signed=name == "gain") for interval in intervals]
-    return Captioned(shown, f"{size_of(arms)}. Accuracies, with 95% intervals over seeds.")
+        shown[title] = [interval.text() for interval in intervals]
+    before = accuracy_over_seeds(outcomes(arms[0])["before"]).text()
+    return Captioned(shown, f"{size_of(arms)}: {before} before training. Accuracies, with 95% intervals over seeds.")
 
 
 def paired(arm: Arm, against: Arm, outcome: str) -> Interval:
@@ -140,15 +137,14 @@ def paired(arm: Arm, against: Arm, outcome: str) -> Interval:
 
 
 def readable_pairs(arms: Sequence[Arm], pairs: Sequence[tuple[str, str]]) -> Captioned:
-    """The paired differences of `last`, `average` and `after` for pairs of arms, by name."""
+    """Their paired differences for pairs of arms, by name; a pair of which an arm was not trained is left out."""
     by_name = {arm.name: arm for arm in arms}
     rows = []
     for first, second in pairs:
-        differences = {name: paired(by_name[first], by_name[second], name).text(signed=True) for name in ("average", "last", "after")}
-        rows.append({"arm": first, "minus": second, **differences})
-    frame = pd.DataFrame(rows).rename(
-        columns={"average": "trained on: all updates", "last": f"last {LAST:.0%}", "after": "held out: after"}
-    )
+        if {first, second} <= by_name.keys():
+            differences = [paired(by_name[first], by_name[second], name).text(signed=True) for name in _TITLES]
+            rows.append((f"{first} − {second}", *differences))
+    frame = pd.DataFrame(rows, columns=["arms", *_TITLES.values()])
     return Captioned(frame, "Differences of accuracy between runs of the same seed, with 95% intervals over seeds.")
 
 
