@@ -72,7 +72,7 @@ def test_a_run_that_cannot_be_told_is_refused(parameters, message):
 
 @pytest.mark.parametrize("profile", ["smoke", "night"])
 def test_tables_ask_models_that_the_figures_train(profile):
-    assert len(_runs(profile, "table-03", "table-05")) == 4
+    assert len(_runs(profile, "table-03", "table-05")) >= 4
     assert len(_runs(profile, "figure-01", "figure-03", "table-03", "table-05")) == len(_runs(profile, "figure-01", "figure-03"))
 
 

@@ -1,5 +1,7 @@
 """Files of runs: which build on others and which hold several, and that every bundled run is one."""
 
+import re
+
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 
@@ -75,14 +77,14 @@ def test_the_arms_of_tiny_differ_in_nothing_else():
         assert arm.allow_biased == (arm.estimator not in (None, "none") and not get_estimator(arm.estimator).information.unbiased)
 
 
-@pytest.mark.parametrize(("name", "models"), [("figure_01.yaml", 2), ("figure_03.yaml", 1), ("figure_05.yaml", 2)])
-def test_the_unbiased_arms_of_a_figure_differ_from_its_others_in_nothing_else(name, models):
+@pytest.mark.parametrize(("name", "number"), [("figure_01.yaml", 6), ("figure_03.yaml", 2), ("figure_05.yaml", 6)])
+def test_the_unbiased_arms_of_a_figure_differ_from_its_others_in_nothing_else(name, number):
     arms = {run: read_config(name, {"run": run}) for run in run_names(name)}
-    unbiased = {run: arm for run, arm in arms.items() if run.endswith(("loo-mean", "-loo"))}
-    assert len(unbiased) == 2 * models
+    unbiased = {run: arm for run, arm in arms.items() if run.endswith(("-loo-mean", "-loo", "-zero"))}
+    assert len(unbiased) == number
     sizes = {"group_size", "prompts", "steps"} if name == "figure_03.yaml" else set()  # those of Numca's recipe are others
     for run, arm in unbiased.items():
-        beside = arms[run.removesuffix("-loo-mean").removesuffix("-hista-loo").removesuffix("-numca-loo")]
+        beside = arms[re.sub("-(loo-mean|hista-loo|numca-loo|zero)$", "", run)]
         differing = {name for name, value in arm.to_dict().items() if beside.to_dict()[name] != value}
         assert {"out", "estimator"} <= differing <= {"out", "estimator"} | sizes, run
         assert not arm.allow_biased and get_estimator(arm.estimator).information.unbiased
