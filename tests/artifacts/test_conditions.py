@@ -74,7 +74,7 @@ def test_a_part_of_few_problems_has_no_intervals_and_the_page_stands(measured):
     few.scores["fraction"] = 0.5
     parts = parts_of(few)
     assert errors_left(parts[FIRST]) is None
-    assert {f.word for f in judge_parts(parts)} == {Word.NOT_RUN, Word.UNDECIDED}
+    assert {f.word for f in judge_parts(parts)} == {Word.NOT_RUN}
     assert readable_parts(parts).frame["hista-loo"].tolist()[0] == "too few problems"
     assert shown_numbers(few, parts)["first"] == "too few problems" and slopes(few) == {}
 

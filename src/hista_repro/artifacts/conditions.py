@@ -19,7 +19,7 @@ from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction, number_text
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import record
-from hista_repro.sveb.bootstrap import FEW, percentile_interval, resampled_prompts
+from hista_repro.sveb.bootstrap import percentile_interval, resampled_prompts
 from hista_repro.sveb.breakdowns import calibration_slopes
 from hista_repro.sveb.records import read_table
 
@@ -37,6 +37,9 @@ PARTS = {
     "easy: 2/3 and more right": (BASELINE, 2 / 3, np.inf),
 }
 """Parts of the states -> by what, from where, and up to where (excluded)."""
+FEWEST = 20
+"""Problems of a part that has intervals: a ratio of errors of which a few problems hold most is skewed, and percentiles of fewer problems
+are too narrow for it."""
 _UNTOLD = "too few problems"
 
 
@@ -56,8 +59,8 @@ def parts_of(measurement: Measurement) -> dict[str, Measurement]:
 
 
 def errors_left(part: Measurement) -> dict[str, Interval] | None:
-    """Estimator -> its corrected MSE over that of `BASELINE`; None for fewer problems than an interval of a ratio needs."""
-    if (problems := part.scores["problem_id"].nunique()) < FEW:
+    """Estimator -> its corrected MSE over that of `BASELINE`; None for fewer problems than `FEWEST`."""
+    if (problems := part.scores["problem_id"].nunique()) < FEWEST:
         return None
     sums, _ = error_sums(part, (BASELINE, *UNBIASED))
     resamples_R_P = resampled_prompts(problems, REPEATS, np.random.default_rng(derive_seed(0, "conditions")))
