@@ -7,7 +7,8 @@ import torch
 
 from hista_repro.artifacts import group_gradients
 from hista_repro.artifacts.gradients import (
-    LEAVE_ONE_OUT,
+    PUBLISHED,
+    QUIET,
     REFERENCE,
     UNBIASED,
     Gradients,
@@ -28,7 +29,7 @@ from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.bootstrap import FEW
 from hista_repro.sveb.records import read_table
 
-NAMES = (REFERENCE, *UNBIASED, *LEAVE_ONE_OUT, NOTHING)
+NAMES = (REFERENCE, *UNBIASED, *QUIET, *PUBLISHED, NOTHING)
 
 
 def test_products_of_draws_tell_noise_and_mean_apart():
@@ -115,11 +116,15 @@ def test_what_might_not_reach_in_the_true_direction_needs_no_one_knows_how_many(
 def test_what_is_said_of_gradients():
     better = {"error": 0.2}
     quieter, louder, same = {"noise": 60.0, "shared": 40.0, **better}, {"noise": 130.0, **better}, {"noise": 60.0, "error": 0.5}
+    without, damped = {"noise": 60.0}, {"noise": 80.0}
     bent = {"noise": 50.0, "along": 80.0, "signal": 90.0}
-    changed = {"hista_loo": quieter, "numca_loo": louder, "prefix_tree_loo": same, "numca": bent, "zero": {"noise": 200.0}}
+    changed = {"hista_loo": quieter, "numca_loo": louder, "prefix_tree_loo": same, "numca": bent, "otb_loo": damped, "zero": without}
     words = {finding.claim: finding.word for finding in judge_gradients(made_up(**changed))}
     less_noisy = "the values of {} err less than those of loo-mean, and the gradient is less noisy with them"
-    assert words["the gradient is less noisy with the values of loo-mean than without a baseline"] is Word.AGREES
+    assert words["the gradient is less noisy with the values of loo-mean than without a baseline"] is Word.DISAGREES
+    assert words["the gradient is less noisy with otb-loo than with loo-mean"] is Word.AGREES
+    assert words["the gradient is less noisy with otb-loo than without a baseline"] is Word.DISAGREES
+    assert words["the gradient is less noisy with loo-share than with loo-mean"] is Word.UNDECIDED
     assert words[less_noisy.format("hista-loo")] is Word.AGREES and words[less_noisy.format("numca-loo")] is Word.DISAGREES
     assert words[less_noisy.format("prefix-tree-loo")] is Word.NOT_COMPARABLE
     assert words["the mean gradient with numca is off by more than 5% of its square"] is Word.AGREES
@@ -144,9 +149,9 @@ def test_the_page_on_a_build(small_build):
         n, r = states["n"].to_numpy(), (states["successes"] / states["n"]).to_numpy()
         errors += ((others_G[states["sample"].tolist()].numpy() - r) ** 2 - r * (1 - r) / (n - 1)).sum()
     assert of_mean["error"].sum() == pytest.approx(errors, abs=1e-5)
-    assert len(readable_noise(found).frame) == 5 and len(readable_means(found).frame) == 5
+    assert len(readable_noise(found).frame) == 7 and len(readable_means(found).frame) == 9
     assert 1 <= len(readable_values(found).frame) < len(BINS) and shown_numbers(found)["setting"] == found.name
-    assert [text.get_text() for text in plot_noise(found).legends[0].get_texts()] == [REFERENCE, *UNBIASED]
+    assert [text.get_text() for text in plot_noise(found).legends[0].get_texts()] == [REFERENCE, *UNBIASED, "otb-loo"]
 
 
 def test_values_and_rewards_of_actions_are_those_of_their_states(small_build):
@@ -179,8 +184,8 @@ def test_what_cannot_be_measured_is_refused(small_build, monkeypatch):
     benchmark = Benchmark(record(build))
     with pytest.raises(Refused, match="two groups or more are needed"):
         gradient_table(benchmark, [get_estimator(REFERENCE)], 8, 3)
-    for name in ("probe-loo", "mcs-1"):
-        with pytest.raises(Refused, match=f"{name} learns, or draws continuations"):
+    for name in ("ppo-1", "mcs-1"):
+        with pytest.raises(Refused, match=f"{name} trains a network, or draws continuations"):
             gradient_table(benchmark, [get_estimator(name)], 2, 3)
     with pytest.raises(Refused, match="5 problems are too few for intervals of ratios"):
         measure_gradients(build, 3, 5)

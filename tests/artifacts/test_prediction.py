@@ -214,11 +214,13 @@ def test_a_build_of_several_domains_is_refused(scoring):
 
 def test_gradients_are_those_of_the_arms_in_groups_of_their_size(small_build):
     settings = {"model": small_build["model"], "group_size": 2, "max_tokens": small_build["max_tokens"]}
-    arms = [arm(name, 0.5, **settings) for name in ("zero", "hista-loo", "probe-loo", "group-mean")]
+    arms = [arm(name, 0.5, **settings) for name in ("zero", "hista-loo", "loo-share", "group-mean", "mcs-1")]
     build = {**small_build, "group_size": 2, "temperature": 1.0}
     found = measure_gradients_of(build, {"group_size": small_build["group_size"]}, arms)
-    assert found.size == 2 and set(found.table["estimator"]) == {"loo-mean", "zero", "hista-loo", "group-mean"}
+    assert found.size == 2 and set(found.table["estimator"]) == {"loo-mean", "zero", "hista-loo", "loo-share", "group-mean"}
     wide = found.table.pivot(index="problem_id", columns="estimator")
+    shares = wide["shared", "loo-share"].to_numpy()  # a share of loo-mean's values, fitted on other problems
+    assert np.isfinite(shares).all() and not np.allclose(shares, wide["shared", "loo-mean"])
     for column, share in (("noise", 0.25), ("along", 0.5)):  # of two, the mean takes half of the other's reward
         assert wide[column, "group-mean"].to_numpy() == pytest.approx(share * wide[column, "loo-mean"].to_numpy(), rel=1e-4, abs=1e-6)
     with pytest.raises(Refused, match="its max_tokens is 3"):

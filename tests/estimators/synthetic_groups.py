@@ -35,7 +35,11 @@ def make_group(tokens, rewards, name="p"):
     def entropies_of():
         return tuple(rows_T_D.sum(dim=1).cos() + 1 for rows_T_D in hidden_of(0).completions)
 
-    return replace(group, hidden_of=hidden_of, entropies_of=entropies_of, continue_from=continue_from)
+    def score_powers_of():
+        return tuple(rows_T_D.sum(dim=1).sin() + 1 for rows_T_D in hidden_of(0).completions)
+
+    asked = {"entropies_of": entropies_of, "score_powers_of": score_powers_of, "continue_from": continue_from}
+    return replace(group, hidden_of=hidden_of, **asked)
 
 
 def recurrent(state, inputs_T_D, mixing_D_D):

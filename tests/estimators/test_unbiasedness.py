@@ -163,7 +163,7 @@ def test_the_group_mean_scales_the_policy_gradient():
     assert torch.allclose(TwoSteps.expected_estimate("group-mean", size=3), 2 / 3 * TwoSteps.gradient(), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in ("hista", "hista-released", "numca", "numca-released", "ramp") if name in BIASED])
+@pytest.mark.parametrize("name", [name for name in ("hista", "hista-released", "numca", "numca-released", "otb", "ramp") if name in BIASED])
 def test_the_published_forms_give_another_direction(name):
     estimate, gradient = TwoSteps.expected_estimate(name), TwoSteps.gradient()
     assert torch.cosine_similarity(estimate, gradient, dim=0) < 1 - 1e-5, "no multiple of the gradient"

@@ -71,6 +71,19 @@ def test_written_tokens_and_the_length_limit_belong_to_the_whole_completion(engi
         ]
 
 
+@pytest.mark.parametrize("temperature", [0.7, 1.0])
+def test_entropies_and_score_powers_are_those_of_the_distributions_that_tokens_were_drawn_from(engine, temperature):
+    prompt, completions = engine.encode("what is 1?"), [engine.encode("abc"), (), engine.encode("7")]
+    entropies = engine.entropies(prompt, completions, temperature)
+    powers = engine.score_powers(prompt, completions, temperature)
+    for ids, entropies_T, powers_T in zip(completions, entropies, powers, strict=True):
+        logits_T_V = _plain_logits(engine, [*prompt, *ids])[len(prompt) - 1 : len(prompt) - 1 + len(ids)].double() / temperature
+        log_T_V = logits_T_V.log_softmax(dim=1)
+        assert entropies_T.tolist() == pytest.approx((-log_T_V.exp() * log_T_V).sum(dim=1).tolist(), abs=1e-4)
+        scores_T_V = torch.eye(logits_T_V.shape[1], dtype=torch.float64)[list(ids)] - log_T_V.exp()
+        assert powers_T.tolist() == pytest.approx(scores_T_V.square().sum(dim=1).tolist(), abs=1e-4)
+
+
 def test_a_stop_string_ends_the_completion_and_is_cut_from_the_text(engine):
     completions = engine.sample([Request(engine.encode("what?"), 40)] * 200, temperature=1.5, stop=("e", "\nq"), seed=0)
     stopped = [completion for completion in completions if completion.finish_reason == "stop"]

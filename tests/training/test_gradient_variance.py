@@ -5,8 +5,9 @@ import torch
 from given_runs import build_trainer
 
 from hista_repro.models import load_model
+from hista_repro.rollouts.token_distributions import score_powers
 from hista_repro.training import CreditGRPOTrainer
-from hista_repro.training.gradient_variance import GradientVarianceMixin, adam_gradient_variance, score_powers
+from hista_repro.training.gradient_variance import GradientVarianceMixin, adam_gradient_variance
 
 
 class Watched(GradientVarianceMixin, CreditGRPOTrainer):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from hista_repro.models import load_model
+from hista_repro.rollouts.token_distributions import score_powers
 from hista_repro.training import policy_gradients as module
-from hista_repro.training.gradient_variance import score_powers
 from hista_repro.training.policy_gradients import action_powers, policy_gradients
 
 PROMPT, COMPLETIONS = [3, 4, 5], [[6, 7, 8, 9], [10], [7, 7]]

@@ -33,6 +33,11 @@ from hista_repro.sveb.bootstrap import FEW, Array, percentile_interval, resample
 REFERENCE = "loo-mean"
 """The estimator whose gradient others are compared with: unbiased, and the simplest."""
 UNBIASED = ("prefix-tree-loo", "numca-loo", "hista-loo")
+"""Estimators of values."""
+QUIET = ("otb-loo", "loo-share")
+"""Unbiased baselines that are made for little noise, and not for values."""
+PUBLISHED = {**LEAVE_ONE_OUT, "otb": "otb-loo"}
+"""Baselines that hold the own reward -> the same without it."""
 VALUES = "numca-loo"
 """The estimator by whose values states are told apart to see how much actions there can move the policy; it reads text alone."""
 MARGIN = 0.05
@@ -172,7 +177,7 @@ def measure_gradients(build: Mapping[str, Any], size: int, problems: int, model:
     def estimator_of(name: str) -> Estimator:
         return adapted(get_estimator(name), benchmark.config.model, benchmark.config.max_tokens)
 
-    estimators = [estimator_of(name) for name in (REFERENCE, *UNBIASED, *LEAVE_ONE_OUT)]
+    estimators = [estimator_of(name) for name in (REFERENCE, *UNBIASED, *QUIET, *PUBLISHED)]
     table = kept_table(gradient_table, benchmark, estimators, size, problems)
     if table.loc[table["estimator"] == REFERENCE, "signal"].mean() <= 0 or not table["states"].any():
         raise Refused(f"the gradients of {there} problems in groups of {size} rollouts are nothing but noise; measure more problems")
@@ -185,7 +190,7 @@ def measure_gradients(build: Mapping[str, Any], size: int, problems: int, model:
 def readable_noise(gradients: Gradients) -> Captioned:
     """The noise with each baseline, beside the error of its values."""
     rows = []
-    for name in (NOTHING, REFERENCE, *UNBIASED):
+    for name in (NOTHING, REFERENCE, *UNBIASED, *QUIET):
         alone, with_problems = (
             ("1", "1") if name == REFERENCE else (gradients.noise(name).text(), gradients.noise_with_problems(name).text())
         )
@@ -210,7 +215,7 @@ def readable_means(gradients: Gradients) -> Captioned:
     """Where mean gradients point, and what that leaves of a smaller noise."""
     rows = [
         (name, *(quantity(name).text() for quantity in (gradients.noise, gradients.along, gradients.off)), _text(gradients.needed(name)))
-        for name in (*UNBIASED, *LEAVE_ONE_OUT)
+        for name in (NOTHING, *UNBIASED, *QUIET, *PUBLISHED)
     ]
     columns = ["baseline", "noise", "along", "off", "rollouts needed"]
     return Captioned(pd.DataFrame(rows, columns=columns), f"{gradients.description}. All relative to {REFERENCE}.")
@@ -227,15 +232,19 @@ def judge_gradients(gradients: Gradients) -> list[Finding]:
         claim = f"the values of {name} err less than those of {REFERENCE}, and the gradient is less noisy with them"
         comparable = gradients.error(name, REFERENCE).high < 0
         findings.append(_below_one(claim, gradients, gradients.noise(name), comparable=comparable))
-    for name, left in LEAVE_ONE_OUT.items():
+    for name in QUIET:
+        findings.append(_below_one(f"the gradient is less noisy with {name} than with {REFERENCE}", gradients, gradients.noise(name)))
+        claim = f"the gradient is less noisy with {name} than without a baseline"
+        findings.append(_below_one(claim, gradients, gradients.noise(name, against=NOTHING)))
+    for name, left in PUBLISHED.items():
         claim = f"{name} needs fewer rollouts than {left} for the same step along the gradient"
         findings.append(_below_one(claim, gradients, gradients.needed(name, left)))
-    for name in LEAVE_ONE_OUT:
+    for name in PUBLISHED:
         off = gradients.off(name)
         beyond = Interval(off.estimate - MARGIN, off.low - MARGIN, off.high - MARGIN)
         claim = f"the mean gradient with {name} is off by more than {MARGIN:.0%} of its square"
         findings.append(Finding(claim, gradients.name, "no claim", off.text(), judge_direction(1, beyond)))
-    for name in UNBIASED:
+    for name in (*UNBIASED, *QUIET):
         off = gradients.off(name)
         claim = f"the mean gradient with {name} is off by less than {MARGIN:.0%} of its square"
         findings.append(Finding(claim, gradients.name, "no claim", off.text(), judge_zero(off, MARGIN)))
@@ -250,10 +259,12 @@ def shown_numbers(gradients: Gradients) -> dict[str, str]:
         "share": gradients.best_share(REFERENCE).text(),
         "error": gradients.error(REFERENCE).text(),
     }
-    for name in UNBIASED:
+    for name in (*UNBIASED, *QUIET):
         key = name.replace("-", "_")
         shown |= {f"{key}_noise": gradients.noise(name).text(), f"{key}_error": gradients.error(name, REFERENCE).text(signed=True)}
-    for name in LEAVE_ONE_OUT:
+    shown |= {f"{name.replace('-', '_')}_needed": _text(gradients.needed(name)) for name in QUIET}
+    shown["nothing_needed"] = _text(gradients.needed(NOTHING))
+    for name in PUBLISHED:
         shown |= {f"{name}_noise": gradients.noise(name).text(), f"{name}_along": gradients.along(name).text()}
         shown[f"{name}_needed"] = _text(gradients.needed(name))
     certain = gradients.by_value().iloc[-1]

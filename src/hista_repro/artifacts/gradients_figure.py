@@ -6,11 +6,13 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from hista_repro.artifacts.gradients import REFERENCE, UNBIASED, Gradients
+from hista_repro.artifacts.gradients import QUIET, REFERENCE, UNBIASED, Gradients
 from hista_repro.artifacts.plotting import STYLE, WIDTH
 
-_LOOKS = (("#000000", "-"), ("#555555", ":"), ("#E69F00", "-."), ("#0072B2", "--"))
+_LOOKS = (("#000000", "-"), ("#555555", ":"), ("#E69F00", "-."), ("#0072B2", "--"), ("#009E73", (0, (1, 1))))
 """Colours of the palette by Okabe and Ito, and dashes."""
+_LINES = (REFERENCE, *UNBIASED, QUIET[0])
+"""The other of `QUIET` is a share of `REFERENCE`."""
 _SHARES = np.linspace(0, 1.2, 25)
 
 
@@ -19,7 +21,7 @@ def plot_noise(gradients: Gradients) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
         axis.axhline(1, color="#BBBBBB", linewidth=0.8)
-        for name, (colour, dashes) in zip((REFERENCE, *UNBIASED), _LOOKS, strict=True):
+        for name, (colour, dashes) in zip(_LINES, _LOOKS, strict=True):
             noise = [gradients.noise(name, float(share)) for share in _SHARES]
             axis.fill_between(_SHARES, [n.low for n in noise], [n.high for n in noise], color=colour, alpha=0.15, linewidth=0)
             axis.plot(_SHARES, [n.estimate for n in noise], color=colour, linestyle=dashes, linewidth=1.4, label=name)

@@ -2,7 +2,7 @@
 
 The rollouts of a problem are divided into groups as training draws them, and each group gives an independent draw of the problem's
 gradient. Estimators see a group as the trainer shows it to them, with its nodes by the trainer's rule for the build's longest answers, and
-are used as they are: `adapted` fits their own spacing to these answers.
+are used as they are: `adapted` fits their own spacing to these answers. One that learns is fitted on a group of each of other problems.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from hista_repro.rollouts.decoding import Decoder, ends_of_sequence
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.records import read_table
+from hista_repro.sveb.score import cross_fitted
 from hista_repro.sveb.statistics import squared_errors
 from hista_repro.training.credit import node_positions, token_advantages
 from hista_repro.training.policy_gradients import action_powers, policy_gradients
@@ -52,19 +53,21 @@ def gradient_table(benchmark: Benchmark, estimators: Sequence[Estimator], size: 
         raise Refused(f"size is {size}, and problems have {benchmark.config.group_size} rollouts; two groups or more are needed")
     check_usable(estimators)
     baselines = [*(estimator for estimator in estimators if estimator.name != NOTHING), get_estimator(NOTHING)]
+    fitted = {estimator.name: _fitted(estimator, benchmark, size) for estimator in baselines}
     policy, frames = _Policy(benchmark), []
     with progress(min(problems, len(benchmark)) * groups, "policy gradients", unit="groups") as bar:
         for name in list(benchmark.states)[:problems]:
             whole, states, actions = benchmark.cut_from[name], benchmark.states[name], policy.actions(name)
+            asked = [fitted[estimator.name][name] for estimator in baselines]
             products, errors = _Products(), np.zeros(len(baselines))
             for start in range(0, groups * size, size):
                 rows = range(start, start + size)
                 group, given = _part(whole, rows), [actions[row] for row in rows]
-                advantages = [_advantages(estimator, group, given, benchmark.config.max_tokens) for estimator in baselines]
+                advantages = [_advantages(estimator, group, given, benchmark.config.max_tokens) for estimator in asked]
                 temperature = benchmark.config.temperature
                 products.add(policy_gradients(policy.model, whole.prompt_token_ids, given, advantages, temperature=temperature))
                 inside = states[states["sample"].isin(rows)]
-                errors += [_error(estimator, group, inside, start) for estimator in baselines]
+                errors += [_error(estimator, group, inside, start) for estimator in asked]
                 bar.update(1)
             frame = pd.DataFrame({"problem_id": name, "estimator": [estimator.name for estimator in baselines], "error": errors})
             covariances_E_E, means_E_E = products.covariances(), products.of_means()
@@ -98,14 +101,22 @@ def power_table(benchmark: Benchmark, estimator: Estimator, problems: int) -> pd
 
 
 def check_usable(estimators: Sequence[Estimator]) -> None:
-    """Raise `Refused` for estimators that learn or draw, whose values a build does not give at every node."""
+    """Raise `Refused` for estimators that are not `usable`."""
     if unfit := [estimator.name for estimator in estimators if not usable(estimator)]:
-        raise Refused(f"{unfit[0]} learns, or draws continuations, which a build does not have at every node; leave it out")
+        raise Refused(f"{unfit[0]} trains a network, or draws continuations, which a build does not have at every node; leave it out")
 
 
 def usable(estimator: Estimator) -> bool:
-    """Whether a build gives the values of `estimator` at every node."""
-    return not (estimator.learns or estimator.draws)
+    """Whether a build gives the values of `estimator` at every node, without training a network."""
+    return not (estimator.trains_model or estimator.draws)
+
+
+def _fitted(estimator: Estimator, benchmark: Benchmark, size: int) -> dict[str, Estimator]:
+    """Problem -> the estimator, which has not seen that problem; what learns is fitted on the first `size` rollouts of others."""
+    if not estimator.learns:
+        return dict.fromkeys(benchmark.states, estimator)
+    groups = {name: _part(benchmark.cut_from[name], range(size)) for name in benchmark.states}
+    return {name: fitted for fitted, names in cross_fitted(estimator, groups, benchmark.config.seed) for name in names}
 
 
 class _Policy:
@@ -154,7 +165,7 @@ class _Products:
 
 
 def _part(group: RolloutGroup, rows: Sequence[int]) -> RolloutGroup:
-    """The rollouts `rows` of a group as a group of their own, without what a build does not give for it."""
+    """The rollouts `rows` of a group as a group of their own, without continuations, which a build does not have at every node."""
 
     def hidden_of(layer: int) -> HiddenStates:
         hidden = group.hidden(layer)
@@ -167,7 +178,8 @@ def _part(group: RolloutGroup, rows: Sequence[int]) -> RolloutGroup:
         rewards_G=group.rewards_G[list(rows)],
         token_ids=tuple(group.token_ids[row] for row in rows),
         hidden_of=hidden_of,
-        entropies_of=None,
+        entropies_of=lambda: tuple(group.entropies()[row] for row in rows),
+        score_powers_of=lambda: tuple(group.score_powers()[row] for row in rows),
         continue_from=None,
     )
 

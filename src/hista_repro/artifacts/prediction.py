@@ -94,8 +94,8 @@ def measure_arms(build: Mapping[str, Any], arms: Sequence[Arm]) -> Measurement:
 def measure_gradients_of(build: Mapping[str, Any], redesign: Mapping[str, Any], arms: Sequence[Arm]) -> Gradients:
     """The gradients of the arms at the model that `build` is of, in groups of the size that the arms train with.
 
-    They are computed on `build` with the settings of `redesign`, whose groups make several of that size. Estimators that learn or draw
-    have none. Raises `Refused` as `check_arms` and `check_build` do, and as `group_gradients.gradient_table` does.
+    They are computed on `build` with the settings of `redesign`, whose groups make several of that size. Estimators that draw have
+    none. Raises `Refused` as `check_arms` and `check_build` do, and as `group_gradients.gradient_table` does.
     """
     check_arms(arms)
     size = arms[0].config["group_size"]

@@ -66,3 +66,6 @@ class Reader(Protocol):
 
     def entropies(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float) -> tuple[Tensor, ...]:
         """G tensors (T_i,): entropy in nats of the distribution, at `temperature`, from which each completion token was drawn."""
+
+    def score_powers(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float) -> tuple[Tensor, ...]:
+        """G tensors (T_i,): `token_distributions.score_powers` of each completion token, drawn at `temperature`."""

@@ -39,6 +39,8 @@ class RolloutGroup:
     """layer -> hidden states. Layer -1 is the last, after the final norm; 0 the embeddings; 1..L after each block (as in transformers)."""
     entropies_of: Callable[[], tuple[Tensor, ...]] | None = None
     """-> G tensors (T_i,): entropy in nats of the policy's distribution from which each completion token was drawn."""
+    score_powers_of: Callable[[], tuple[Tensor, ...]] | None = None
+    """-> G tensors (T_i,): how far each completion token can move the policy (`token_distributions.score_powers`)."""
     continue_from: Callable[[int, int, int], Tensor] | None = None
     """(i, t, k) -> (k,) rewards of k fresh continuations of state (i, t), drawn apart from any reference."""
 
@@ -77,3 +79,9 @@ class RolloutGroup:
         if self.entropies_of is None:
             raise ValueError(f"the group of prompt {self.prompt_id!r} carries no entropies")
         return self.entropies_of()
+
+    def score_powers(self) -> tuple[Tensor, ...]:
+        """Score powers of the completion tokens; raises `ValueError` where the group carries none."""
+        if self.score_powers_of is None:
+            raise ValueError(f"the group of prompt {self.prompt_id!r} carries no score powers")
+        return self.score_powers_of()

@@ -22,6 +22,7 @@ from hista_repro.rollouts.engine import Completion, Request
 from hista_repro.rollouts.group import HiddenStates
 from hista_repro.rollouts.roomy_cache import RoomyCache
 from hista_repro.rollouts.shared_prefix import SharedPrefixCache, can_share, shared_prefix
+from hista_repro.rollouts.token_distributions import entropies, score_powers
 from hista_repro.rollouts.writing import write_on
 from hista_repro.seeding import derive_seed
 
@@ -85,14 +86,21 @@ class TransformersEngine:
     @torch.inference_mode()
     def entropies(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float) -> tuple[Tensor, ...]:
         """See `Reader.entropies`."""
+        return tuple(entropies(logits_T_V).cpu() for logits_T_V in self._logits(prompt, completions, temperature))
+
+    @torch.inference_mode()
+    def score_powers(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float) -> tuple[Tensor, ...]:
+        """See `Reader.score_powers`."""
+        drawn_from = zip(self._logits(prompt, completions, temperature), completions, strict=True)
+        return tuple(score_powers(logits_T_V, torch.tensor(list(ids), device=self.device).long()).cpu() for logits_T_V, ids in drawn_from)
+
+    def _logits(self, prompt: Sequence[int], completions: Sequence[Sequence[int]], temperature: float) -> Iterator[Tensor]:
+        """For one completion after the other (T_i, V) float32: what each of its tokens was drawn from."""
         hidden = self.hidden_states(prompt, completions)
         head = self.model.get_output_embeddings()
-        found = []
         for rows_T_D in hidden.completions:
             before_T_D = torch.cat([hidden.prompt_T_D[-1:], rows_T_D[:-1]]) if len(rows_T_D) else rows_T_D
-            logits_T_V = head(before_T_D.to(self.device, head.weight.dtype)).float() / temperature
-            found.append(torch.distributions.Categorical(logits=logits_T_V).entropy().cpu())
-        return tuple(found)
+            yield head(before_T_D.to(self.device, head.weight.dtype)).float() / temperature
 
     def _empty_cache(self) -> DynamicCache:
         return RoomyCache() if self._shares else DynamicCache(config=self.model.config)

@@ -108,6 +108,7 @@ class Benchmark:
                     token_ids=tuple(completions),
                     hidden_of=self._hidden_reader(prompt, completions, hidden_path(self.folder, table, number)),
                     entropies_of=cache(lambda p=prompt, c=completions: self.reader.entropies(p, c, self.config.temperature)),
+                    score_powers_of=cache(lambda p=prompt, c=completions: self.reader.score_powers(p, c, self.config.temperature)),
                     continue_from=_recorded_draws(self.states[name]) if table == "rollouts" else None,
                 ),
             )
@@ -139,6 +140,7 @@ def _with_state(pool: RolloutGroup, cut_from: RolloutGroup, state: pd.DataFrame)
         token_ids=(*pool.token_ids, cut_from.token_ids[i][:t]),
         hidden_of=hidden_of,
         entropies_of=lambda: (*pool.entropies(), cut_from.entropies()[i][:t]),
+        score_powers_of=lambda: (*pool.score_powers(), cut_from.score_powers()[i][:t]),
         continue_from=lambda _, position, count: cut_from.continue_from(i, position, count),
     )
 

@@ -105,19 +105,20 @@ def _scored(estimator: Estimator, benchmark: Benchmark) -> Iterator[pd.DataFrame
     elif estimator.sees_prompts:
         folds = [(estimator.fit(list(benchmark.other_rollouts.values())), names)]
     else:
-        folds = _cross_fitted(estimator, benchmark.groups, names, benchmark.config.seed)
+        folds = cross_fitted(estimator, benchmark.groups, benchmark.config.seed)
     for fitted, asked in folds:
         for name in asked:
             yield pd.concat([_rows(fitted, group, states) for group, states in benchmark.asked(name)])
 
 
-def _cross_fitted(
-    estimator: Estimator, groups: dict[str, RolloutGroup], names: np.ndarray, seed: int
-) -> Iterator[tuple[Estimator, np.ndarray]]:
-    """(fitted estimator, prompts to ask it about) such that no estimator is asked about a prompt that it saw."""
-    if len(names) < _FEWEST_TO_LEARN:
-        raise Refused(f"{estimator.name} is fitted on two other prompts or more, and the build holds {len(names)} in all; raise its limit")
-    order = np.random.default_rng(derive_seed(seed, "folds")).permutation(names)
+def cross_fitted(estimator: Estimator, groups: Mapping[str, RolloutGroup], seed: int) -> Iterator[tuple[Estimator, np.ndarray]]:
+    """(fitted estimator, prompts to ask it about) such that no estimator is asked about a prompt that it saw.
+
+    `groups`: those of all prompts of a build, by their names. Raises `Refused` for too few to learn from.
+    """
+    if len(groups) < _FEWEST_TO_LEARN:
+        raise Refused(f"{estimator.name} is fitted on two other prompts or more, and the build holds {len(groups)} in all; raise its limit")
+    order = np.random.default_rng(derive_seed(seed, "folds")).permutation(np.array(list(groups), dtype=object))
     for held_out in np.array_split(order, min(FOLDS, len(order))):
         seen = set(order) - set(held_out)
         yield estimator.fit([groups[name] for name in groups if name in seen]), held_out

@@ -33,6 +33,8 @@ class Reader(Protocol):
 
     def entropies(self) -> list[Tensor]: ...
 
+    def score_powers(self) -> list[Tensor]: ...
+
     def draws(self, count: int) -> list[dict[int, Tensor]]: ...
 
 
@@ -87,6 +89,7 @@ class RolloutBatch:
             token_ids=tuple(row.written for row in rows),
             hidden_of=partial(self._hidden_of, start),
             entropies_of=partial(self._entropies_of, start),
+            score_powers_of=partial(self._score_powers_of, start),
             continue_from=partial(self._continue_from, start),
         )
 
@@ -96,6 +99,9 @@ class RolloutBatch:
 
     def _entropies_of(self, start: int) -> tuple[Tensor, ...]:
         return tuple(self._find(start, "entropies", self._reader.entropies))
+
+    def _score_powers_of(self, start: int) -> tuple[Tensor, ...]:
+        return tuple(self._find(start, "score powers", self._reader.score_powers))
 
     def _continue_from(self, start: int, i: int, t: int, count: int) -> Tensor:
         return self._find(start, ("draws", count), partial(self._reader.draws, count))[i][t]

@@ -1,8 +1,8 @@
 """How noisy the policy gradient is, told without another backward pass.
 
-Of tokens: the gradient of log pi(y) with respect to the logits of a state is e_y - pi, and its square is w = 1 - 2 pi(y) + sum_v pi(v)^2
-(Optimal Token Baseline, arXiv 2602.07078). So a token with advantage A contributes w A^2, the power, whose mean over what may be drawn in
-the state is the variance plus the square of the mean gradient. No baseline that depends on the state alone changes that mean, so on the
+Of tokens: the square of the gradient of log pi(y) with respect to the logits of a state is w (`rollouts.token_distributions.score_powers`).
+So a token with advantage A contributes w A^2, the power, whose mean over what may be drawn in the state is the variance plus the square of
+the mean gradient. No baseline that depends on the state alone changes that mean, so on the
 same rollouts the estimator with less power has less variance, by just the difference. Where values let the own reward in, the mean
 gradient shrinks too, and less power says nothing.
 
@@ -17,6 +17,7 @@ from accelerate import DistributedType
 from torch import Tensor, nn
 
 from hista_repro.errors import Refused
+from hista_repro.rollouts.token_distributions import score_powers
 from hista_repro.training.batch import RolloutBatch
 from hista_repro.training.hidden import recorded_hidden
 
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 
 _TOKENS_AT_ONCE = 512
 """Of which a distribution over the vocabulary is held."""
-
-
-def score_powers(logits_T_V: Tensor, tokens_T: Tensor) -> Tensor:
-    """(T,) float32: the squared norm of the gradient of log pi(token) with respect to its logits."""
-    probabilities_T_V = logits_T_V.float().softmax(dim=1)
-    taken_T = probabilities_T_V.gather(1, tokens_T[:, None])[:, 0]
-    return 1 - 2 * taken_T + probabilities_T_V.square().sum(dim=1)
 
 
 def adam_gradient_variance(optimizer: "Optimizer") -> float | None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from hista_repro.training.gradient_variance import score_powers
+from hista_repro.rollouts.token_distributions import score_powers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -51,7 +51,7 @@ def policy_gradients(
 def action_powers(
     model: "PreTrainedModel", prompt: Sequence[int], completions: Sequence[Sequence[int]], *, temperature: float = 1.0
 ) -> list[Tensor]:
-    """G tensors (A_i,) on the CPU: `gradient_variance.score_powers` of every action, how much each can move the policy."""
+    """G tensors (A_i,) on the CPU: `token_distributions.score_powers` of every action, how much each can move the policy."""
     found = []
     for rows, logits_B_A_V, ids_B_A in _parts(model, prompt, completions, temperature):
         for row, logits_A_V, ids_A in zip(rows, logits_B_A_V, ids_B_A, strict=True):

@@ -1,4 +1,4 @@
-"""What an estimator may ask of the policy about rollouts that were just drawn: hidden states, entropies, fresh continuations."""
+"""What an estimator may ask of the policy about rollouts that were just drawn: hidden states, entropies, score powers, continuations."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from trl.models.utils import disable_gradient_checkpointing
 
+from hista_repro.rollouts.token_distributions import score_powers
 from hista_repro.training.batch import Rollout
 from hista_repro.training.continuations import draw_continuations
 from hista_repro.training.credit import node_positions
@@ -61,6 +62,16 @@ class PolicyReader:
             )
         return [entropies_T[: len(row.written)].float().cpu() for entropies_T, row in zip(entropies_B_T, self.rows, strict=True)]
 
+    @torch.no_grad()
+    def score_powers(self) -> list[Tensor]:
+        """For each row the score powers (T,) of `written` (`token_distributions.score_powers`)."""
+        temperature, kept, found = self.trainer.temperature, self._ids.shape[1] - self._start, []
+        for part, output in self._passes(range(len(self.rows)), logits_to_keep=kept + 1):
+            for logits_T_V, row in zip(output.logits, (self.rows[number] for number in part), strict=True):
+                drawn_from_T_V = logits_T_V[: len(row.written)].float() / temperature
+                found.append(score_powers(drawn_from_T_V, torch.tensor(row.written, device=logits_T_V.device).long()).cpu())
+        return found
+
     def draws(self, count: int) -> list[dict[int, Tensor]]:
         """For each row and each of its nodes, by the number of tokens before it, the rewards (count,) of fresh continuations."""
         positions = node_positions([row.actions for row in self.rows], self.trainer.node_spacing)
@@ -78,14 +89,19 @@ class PolicyReader:
     @torch.no_grad()
     def _forward(self, layer: int, rows: Sequence[int]) -> Tensor:
         """(len(rows), S, D): hidden states of `layer` from a pass of our own. The head sees one token of each row."""
-        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)
-        options = {"use_cache": False, "logits_to_keep": 1, "output_hidden_states": layer != -1}
-        trainer = self.trainer
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        with self._timed(), self._without_checkpointing(), trainer.accelerator.autocast(), recorded_hidden(model, layer) as found:
-            for part in torch.tensor(rows).split(trainer.args.per_device_train_batch_size):
-                trainer.model(input_ids=self._ids[part], attention_mask=self._mask[part], position_ids=positions[part], **options)
+        with recorded_hidden(self.trainer.accelerator.unwrap_model(self.trainer.model), layer) as found:
+            for _ in self._passes(rows, logits_to_keep=1, output_hidden_states=layer != -1):
+                pass
         return torch.cat(found)
+
+    def _passes(self, rows: Sequence[int], **options: Any) -> Iterator[tuple[list[int], Any]]:
+        """Rows that were read together, and what the model said."""
+        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)
+        trainer = self.trainer
+        with self._timed(), self._without_checkpointing(), trainer.accelerator.autocast():
+            for part in torch.tensor(rows).split(trainer.args.per_device_train_batch_size):
+                read = {"input_ids": self._ids[part], "attention_mask": self._mask[part], "position_ids": positions[part]}
+                yield part.tolist(), trainer.model(**read, use_cache=False, **options)
 
     def _without_checkpointing(self) -> Any:
         return disable_gradient_checkpointing(self.trainer.model, self.trainer.args.gradient_checkpointing_kwargs)
