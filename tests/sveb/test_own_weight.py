@@ -15,13 +15,14 @@ LINEAR = [name for name in available_estimators() if not get_estimator(name).lea
 
 
 def make_group(texts=TEXTS, rewards=REWARDS, draw=lambda i, t, k: torch.ones(k)):
-    """One token per character, with a hidden state that depends on what was read."""
+    """One token per character, with a hidden state and a power that depend on what was read."""
     generator = torch.Generator().manual_seed(0)
     steps = torch.randn(128, 8, generator=generator)
     hidden = [10 * torch.stack([steps[ord(character)] for character in text]).cumsum(dim=0) for text in texts]
     ends = tuple(range(1, len(text) + 1) for text in texts)
     states = HiddenStates(steps[:2], tuple(hidden))
-    return RolloutGroup("p", tuple(texts), ends, torch.tensor(rewards), hidden_of=lambda layer: states, continue_from=draw)
+    asked = {"hidden_of": lambda layer: states, "score_powers_of": lambda: tuple(rows_T_D.norm(dim=1) for rows_T_D in hidden)}
+    return RolloutGroup("p", tuple(texts), ends, torch.tensor(rewards), **asked, continue_from=draw)
 
 
 def every_state(group):
