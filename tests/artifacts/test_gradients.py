@@ -7,10 +7,10 @@ import torch
 
 from hista_repro.artifacts import group_gradients
 from hista_repro.artifacts.gradients import (
+    FOR_NOISE,
+    OF_VALUES,
     PUBLISHED,
-    QUIET,
     REFERENCE,
-    UNBIASED,
     Gradients,
     judge_gradients,
     measure_gradients,
@@ -24,12 +24,13 @@ from hista_repro.artifacts.group_gradients import BINS, NOTHING, gradient_table,
 from hista_repro.artifacts.verdicts import Word
 from hista_repro.errors import Refused
 from hista_repro.estimators import get_estimator
+from hista_repro.estimators.loo_share import LeaveOneOutShare
 from hista_repro.sveb import record
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.bootstrap import FEW
 from hista_repro.sveb.records import read_table
 
-NAMES = (REFERENCE, *UNBIASED, *QUIET, *PUBLISHED, NOTHING)
+NAMES = (REFERENCE, *OF_VALUES, *FOR_NOISE, *PUBLISHED, NOTHING)
 
 
 def test_products_of_draws_tell_noise_and_mean_apart():
@@ -151,7 +152,31 @@ def test_the_page_on_a_build(small_build):
     assert of_mean["error"].sum() == pytest.approx(errors, abs=1e-5)
     assert len(readable_noise(found).frame) == 7 and len(readable_means(found).frame) == 9
     assert 1 <= len(readable_values(found).frame) < len(BINS) and shown_numbers(found)["setting"] == found.name
-    assert [text.get_text() for text in plot_noise(found).legends[0].get_texts()] == [REFERENCE, *UNBIASED, "otb-loo"]
+    assert [text.get_text() for text in plot_noise(found).legends[0].get_texts()] == [REFERENCE, *OF_VALUES, "otb-loo"]
+
+
+def test_what_learns_is_fitted_on_a_group_of_each_of_other_problems(small_build, monkeypatch):
+    """With the shares of its fits, the noise of `loo-share` is that of so much of `loo-mean`."""
+    build, size, fits, original = {**small_build, "limit": 24, "group_size": 8}, 4, [], LeaveOneOutShare.fit
+
+    def fit(self, groups):
+        fits.append(({group.prompt_id for group in groups}, {group.size for group in groups}, original(self, groups)))
+        return fits[-1][2]
+
+    monkeypatch.setattr(LeaveOneOutShare, "fit", fit)
+    benchmark = Benchmark(record(build))
+    table = gradient_table(benchmark, [get_estimator(REFERENCE), get_estimator("loo-share")], size, len(benchmark))
+    wide = table.pivot(index="problem_id", columns="estimator")
+    assert len(fits) == 5 and len({fitted.share for *_, fitted in fits}) > 1
+    for problem in benchmark.states:
+        ((seen, sizes, fitted),) = [fit for fit in fits if problem not in fit[0]]
+        assert sizes == {size} and len(seen) >= 0.7 * len(benchmark)
+        without, shared, noise = (wide[column].loc[problem] for column in ("noise", "shared", "noise"))
+        c = fitted.share
+        expected = (1 - c) ** 2 * without[NOTHING] + 2 * c * (1 - c) * shared[REFERENCE] + c**2 * noise[REFERENCE]
+        assert noise["loo-share"] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    with pytest.raises(Refused, match="loo-share learns from other problems; tell states apart by an estimator that does not"):
+        power_table(benchmark, get_estimator("loo-share"), 2)
 
 
 def test_values_and_rewards_of_actions_are_those_of_their_states(small_build):
@@ -185,7 +210,7 @@ def test_what_cannot_be_measured_is_refused(small_build, monkeypatch):
     with pytest.raises(Refused, match="two groups or more are needed"):
         gradient_table(benchmark, [get_estimator(REFERENCE)], 8, 3)
     for name in ("ppo-1", "mcs-1"):
-        with pytest.raises(Refused, match=f"{name} trains a network, or draws continuations"):
+        with pytest.raises(Refused, match=f"{name} trains a network, learns from the same problems, or draws"):
             gradient_table(benchmark, [get_estimator(name)], 2, 3)
     with pytest.raises(Refused, match="5 problems are too few for intervals of ratios"):
         measure_gradients(build, 3, 5)

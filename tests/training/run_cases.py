@@ -12,7 +12,7 @@ from hista_repro.training import CreditGRPOTrainer
 
 CASES = {"a group on each": (16, 1), "a group split": (8, 1), "groups and a half": (24, 1), "the most mixed group split": (8, 2)}
 """Completions of a step, and how many times as many are drawn."""
-ESTIMATORS = ("loo-mean", "numca-loo", "hista-loo", "probe-loo")
+ESTIMATORS = ("loo-mean", "numca-loo", "hista-loo", "probe-loo", "loo-share")
 SETTINGS = {"advantage_scale": "batch", "node_spacing": 4}
 
 

@@ -61,7 +61,7 @@ def sizes_of(base: Mapping[str, int], series: Mapping[str, Sequence[int]]) -> di
 
 
 def random_group(size: GroupSize, seed: int = 0) -> RolloutGroup:
-    """A group of that size with random hidden states and rewards, and texts of random digits and letters, a token each."""
+    """A group of that size with random hidden states, score powers and rewards, and texts of random digits and letters, a token each."""
     generator = torch.Generator().manual_seed(derive_seed(seed, "costs"))
     letters = np.array(list("0123456789+-=;"))
     texts = ["".join(letters[torch.randint(len(letters), (size.tokens,), generator=generator)]) for _ in range(size.rollouts)]
@@ -72,6 +72,7 @@ def random_group(size: GroupSize, seed: int = 0) -> RolloutGroup:
         token_ends=(range(1, size.tokens + 1),) * size.rollouts,
         rewards_G=(torch.rand(size.rollouts, generator=generator) < 0.4).float(),
         hidden_of=lambda layer: HiddenStates(prompt_T_D, tuple(hidden)),
+        score_powers_of=lambda: tuple(rows_T_D[:, 0].square() for rows_T_D in hidden),
     )
 
 

@@ -32,9 +32,9 @@ from hista_repro.sveb.bootstrap import FEW, Array, percentile_interval, resample
 
 REFERENCE = "loo-mean"
 """The estimator whose gradient others are compared with: unbiased, and the simplest."""
-UNBIASED = ("prefix-tree-loo", "numca-loo", "hista-loo")
-"""Estimators of values."""
-QUIET = ("otb-loo", "loo-share")
+OF_VALUES = ("prefix-tree-loo", "numca-loo", "hista-loo")
+"""Unbiased estimators of values."""
+FOR_NOISE = ("otb-loo", "loo-share")
 """Unbiased baselines that are made for little noise, and not for values."""
 PUBLISHED = {**LEAVE_ONE_OUT, "otb": "otb-loo"}
 """Baselines that hold the own reward -> the same without it."""
@@ -177,7 +177,7 @@ def measure_gradients(build: Mapping[str, Any], size: int, problems: int, model:
     def estimator_of(name: str) -> Estimator:
         return adapted(get_estimator(name), benchmark.config.model, benchmark.config.max_tokens)
 
-    estimators = [estimator_of(name) for name in (REFERENCE, *UNBIASED, *QUIET, *PUBLISHED)]
+    estimators = [estimator_of(name) for name in (REFERENCE, *OF_VALUES, *FOR_NOISE, *PUBLISHED)]
     table = kept_table(gradient_table, benchmark, estimators, size, problems)
     if table.loc[table["estimator"] == REFERENCE, "signal"].mean() <= 0 or not table["states"].any():
         raise Refused(f"the gradients of {there} problems in groups of {size} rollouts are nothing but noise; measure more problems")
@@ -190,7 +190,7 @@ def measure_gradients(build: Mapping[str, Any], size: int, problems: int, model:
 def readable_noise(gradients: Gradients) -> Captioned:
     """The noise with each baseline, beside the error of its values."""
     rows = []
-    for name in (NOTHING, REFERENCE, *UNBIASED, *QUIET):
+    for name in (NOTHING, REFERENCE, *OF_VALUES, *FOR_NOISE):
         alone, with_problems = (
             ("1", "1") if name == REFERENCE else (gradients.noise(name).text(), gradients.noise_with_problems(name).text())
         )
@@ -215,7 +215,7 @@ def readable_means(gradients: Gradients) -> Captioned:
     """Where mean gradients point, and what that leaves of a smaller noise."""
     rows = [
         (name, *(quantity(name).text() for quantity in (gradients.noise, gradients.along, gradients.off)), _text(gradients.needed(name)))
-        for name in (NOTHING, *UNBIASED, *QUIET, *PUBLISHED)
+        for name in (NOTHING, *OF_VALUES, *FOR_NOISE, *PUBLISHED)
     ]
     columns = ["baseline", "noise", "along", "off", "rollouts needed"]
     return Captioned(pd.DataFrame(rows, columns=columns), f"{gradients.description}. All relative to {REFERENCE}.")
@@ -228,11 +228,11 @@ def judge_gradients(gradients: Gradients) -> list[Finding]:
     """
     claim = f"the gradient is less noisy with the values of {REFERENCE} than without a baseline"
     findings = [_below_one(claim, gradients, gradients.noise(REFERENCE, against=NOTHING))]
-    for name in UNBIASED:
+    for name in OF_VALUES:
         claim = f"the values of {name} err less than those of {REFERENCE}, and the gradient is less noisy with them"
         comparable = gradients.error(name, REFERENCE).high < 0
         findings.append(_below_one(claim, gradients, gradients.noise(name), comparable=comparable))
-    for name in QUIET:
+    for name in FOR_NOISE:
         findings.append(_below_one(f"the gradient is less noisy with {name} than with {REFERENCE}", gradients, gradients.noise(name)))
         claim = f"the gradient is less noisy with {name} than without a baseline"
         findings.append(_below_one(claim, gradients, gradients.noise(name, against=NOTHING)))
@@ -244,7 +244,7 @@ def judge_gradients(gradients: Gradients) -> list[Finding]:
         beyond = Interval(off.estimate - MARGIN, off.low - MARGIN, off.high - MARGIN)
         claim = f"the mean gradient with {name} is off by more than {MARGIN:.0%} of its square"
         findings.append(Finding(claim, gradients.name, "no claim", off.text(), judge_direction(1, beyond)))
-    for name in (*UNBIASED, *QUIET):
+    for name in (*OF_VALUES, *FOR_NOISE):
         off = gradients.off(name)
         claim = f"the mean gradient with {name} is off by less than {MARGIN:.0%} of its square"
         findings.append(Finding(claim, gradients.name, "no claim", off.text(), judge_zero(off, MARGIN)))
@@ -259,10 +259,10 @@ def shown_numbers(gradients: Gradients) -> dict[str, str]:
         "share": gradients.best_share(REFERENCE).text(),
         "error": gradients.error(REFERENCE).text(),
     }
-    for name in (*UNBIASED, *QUIET):
+    for name in (*OF_VALUES, *FOR_NOISE):
         key = name.replace("-", "_")
         shown |= {f"{key}_noise": gradients.noise(name).text(), f"{key}_error": gradients.error(name, REFERENCE).text(signed=True)}
-    shown |= {f"{name.replace('-', '_')}_needed": _text(gradients.needed(name)) for name in QUIET}
+    shown |= {f"{name.replace('-', '_')}_needed": _text(gradients.needed(name)) for name in FOR_NOISE}
     shown["nothing_needed"] = _text(gradients.needed(NOTHING))
     for name in PUBLISHED:
         shown |= {f"{name}_noise": gradients.noise(name).text(), f"{name}_along": gradients.along(name).text()}

@@ -6,13 +6,13 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from hista_repro.artifacts.gradients import QUIET, REFERENCE, UNBIASED, Gradients
+from hista_repro.artifacts.gradients import OF_VALUES, REFERENCE, Gradients
 from hista_repro.artifacts.plotting import STYLE, WIDTH
 
 _LOOKS = (("#000000", "-"), ("#555555", ":"), ("#E69F00", "-."), ("#0072B2", "--"), ("#009E73", (0, (1, 1))))
 """Colours of the palette by Okabe and Ito, and dashes."""
-_LINES = (REFERENCE, *UNBIASED, QUIET[0])
-"""The other of `QUIET` is a share of `REFERENCE`."""
+_LINES = (REFERENCE, *OF_VALUES, "otb-loo")
+"""Without `loo-share`, which is a share of `REFERENCE`."""
 _SHARES = np.linspace(0, 1.2, 25)
 
 

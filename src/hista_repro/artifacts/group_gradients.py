@@ -15,7 +15,6 @@ from torch import Tensor
 
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, get_estimator
-from hista_repro.estimators.nodes import spacing_for
 from hista_repro.models import load_model
 from hista_repro.progress import progress
 from hista_repro.rollouts.decoding import Decoder, ends_of_sequence
@@ -24,7 +23,7 @@ from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.records import read_table
 from hista_repro.sveb.score import cross_fitted
 from hista_repro.sveb.statistics import squared_errors
-from hista_repro.training.credit import node_positions, token_advantages
+from hista_repro.training.credit import node_positions, node_spacing_of, token_advantages
 from hista_repro.training.policy_gradients import action_powers, policy_gradients
 
 NOTHING = "zero"
@@ -82,9 +81,11 @@ def power_table(benchmark: Benchmark, estimator: Estimator, problems: int) -> pd
 
     Sums over the actions that were taken in such states: `actions`, how many; `value`; `reward`, that of their rollouts; `power`, how much
     they can move the policy (`training.policy_gradients.action_powers`); `power_reward`, power times reward. Bins without actions have no
-    row. Raises `Refused` as `check_usable` does.
+    row. Raises `Refused` as `check_usable` does, and for an estimator that learns.
     """
     check_usable([estimator])
+    if estimator.learns:
+        raise Refused(f"{estimator.name} learns from other problems; tell states apart by an estimator that does not")
     policy, frames = _Policy(benchmark), []
     with progress(min(problems, len(benchmark)), "powers of actions", unit="problems") as bar:
         for name in list(benchmark.states)[:problems]:
@@ -103,12 +104,15 @@ def power_table(benchmark: Benchmark, estimator: Estimator, problems: int) -> pd
 def check_usable(estimators: Sequence[Estimator]) -> None:
     """Raise `Refused` for estimators that are not `usable`."""
     if unfit := [estimator.name for estimator in estimators if not usable(estimator)]:
-        raise Refused(f"{unfit[0]} trains a network, or draws continuations, which a build does not have at every node; leave it out")
+        raise Refused(
+            f"{unfit[0]} trains a network, learns from the same problems, or draws continuations, which a build does not have at every "
+            "node; leave it out"
+        )
 
 
 def usable(estimator: Estimator) -> bool:
     """Whether a build gives the values of `estimator` at every node, without training a network."""
-    return not (estimator.trains_model or estimator.draws)
+    return not (estimator.trains_model or estimator.sees_prompts or estimator.draws)
 
 
 def _fitted(estimator: Estimator, benchmark: Benchmark, size: int) -> dict[str, Estimator]:
@@ -185,8 +189,7 @@ def _part(group: RolloutGroup, rows: Sequence[int]) -> RolloutGroup:
 
 
 def _advantages(estimator: Estimator, group: RolloutGroup, actions: Sequence[Sequence[int]], longest: int) -> list[Tensor]:
-    interval, stride = spacing_for(longest)
-    counts, spacing = [len(of_rollout) for of_rollout in actions], interval * stride
+    counts, spacing = [len(of_rollout) for of_rollout in actions], node_spacing_of(estimator, longest)
     values = estimator.values(group, node_positions(counts, spacing))
     return token_advantages(values, group.rewards_G, counts, spacing=spacing)
 

@@ -52,6 +52,8 @@ class Estimator(ABC):
     """Whether `fit` must be called before `values`."""
     trains_model: bool = False
     """Whether `fit` trains a neural network, which takes minutes to hours: such an estimator is scored only where it is named."""
+    node_spacing: int | None = None
+    """Tokens from one of the states to the next whose values are baselines in training; None: by the length of the answers."""
     sees_prompts: bool = False
     """Whether it learns from other rollouts of the prompts that it is asked about, and not from other prompts."""
 

@@ -1,9 +1,10 @@
 """A share of the leave-one-out mean: V(s) = c m, with m the mean reward of the other rollouts and one c for all prompts.
 
-c is the share that leaves the least noise in the policy gradient, as far as other prompts tell: it minimises sum_j W_j (R_j - c m_j)^2 over
-their rollouts, where W_j, the score powers of rollout j summed, is how far it can move the policy. Weighted alike, c would be about 1. A
-policy that is sure of its right answers moves by its mistakes, and the rewards of those are low, so c is small. Information set:
-siblings. Ours, after the optimal baselines of Greensmith et al. (2004) and arXiv 2602.07078.
+c, in [0, 1], minimises sum_j W_j (R_j - c m_j)^2 over the rollouts of other prompts, where W_j is the sum of the score powers of rollout
+j, how far it can move the policy. That stands for the noise of the gradient: each token counts by itself, with the square of its gradient
+with respect to the logits, and the end-of-sequence token does not. Were all weighed alike, c would shrink m by its own noise alone, the
+less the larger the group. But a policy that is sure of its right answers moves by its mistakes, and the rewards of those are low, so c is
+small. Information set: siblings. Ours, after the optimal baselines of Greensmith et al. (2004) and arXiv 2602.07078.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from hista_repro.rollouts.group import RolloutGroup
 
 @dataclass(frozen=True)
 class LeaveOneOutShare(Estimator):
-    """Leave-one-out mean times a share that is fitted to the noise of the gradient."""
+    """Leave-one-out mean times a share that is fitted to the power of tokens."""
 
     name = "loo-share"
     information = Information.SIBLINGS

@@ -5,8 +5,9 @@ t tokens do not count. Rollouts that went ways of little probability so far weig
 take away. The sums hold the rollout itself, as in verl, which publishes the method (`compute_optimal_token_baseline_advantage`), so the
 own reward is in the value with a weight that grows with the own surprise. Information set: own-return.
 
-verl gives the value 0 where one rollout alone is so long; here it is the only reward there. The power of the end-of-sequence token, which a
-rollout without its own end has no place for, does not count. Not in the paper.
+Where one rollout alone is so long verl gives the value 0, and here it is the only reward there; where the sums are 0, as after a first
+token that was certain, verl gives 0, and here it is the mean of the group. The power of the end-of-sequence token does not count. As in
+verl every token has a value of its own. Not in the paper.
 """
 
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class OptimalTokenBaseline(Estimator):
 
     name = "otb"
     information = Information.OWN_RETURN
+    node_spacing = 1
 
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         check_positions(group, positions)

@@ -22,6 +22,7 @@ class OptimalTokenBaselineLOO(Estimator):
 
     name = "otb-loo"
     information = Information.SIBLINGS
+    node_spacing = 1
 
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         check_positions(group, positions)

@@ -1,12 +1,12 @@
 """What training runs cost, as a bound: every completion, of validation too, uses its whole length limit. Prompts are not counted."""
 
-from math import ceil, prod
+from math import ceil
 
 from hista_repro.estimators import get_estimator
-from hista_repro.estimators.nodes import spacing_for
 from hista_repro.planning.costs import GRADIENT_PASSES, Assumptions, Cost
 from hista_repro.planning.shapes import shape_of
 from hista_repro.training.config import TrainConfig
+from hista_repro.training.credit import node_spacing_of
 from hista_repro.training.ppo import PPOCritic, PPOTrainer
 from hista_repro.training.presets import PRESETS
 
@@ -48,8 +48,8 @@ def _continuations_of_each(config: TrainConfig) -> int:
     """Fresh continuations that the estimator asks for of one completion: some of each of its nodes."""
     if config.chosen_estimator is None:
         return 0
-    spacing = config.node_spacing or prod(spacing_for(config.max_tokens))
-    return get_estimator(config.chosen_estimator, **config.estimator_settings).draws * ceil(config.max_tokens / spacing)
+    estimator = get_estimator(config.chosen_estimator, **config.estimator_settings)
+    return estimator.draws * ceil(config.max_tokens / (config.node_spacing or node_spacing_of(estimator, config.max_tokens)))
 
 
 def _critic_passes(config: TrainConfig) -> int:

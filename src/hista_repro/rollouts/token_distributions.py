@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+TOKENS_AT_ONCE = 512
+"""Of which distributions over a vocabulary are held in float32 beside the logits."""
+
 
 def entropies(logits_T_V: Tensor) -> Tensor:
     """(T,) float32, in nats."""

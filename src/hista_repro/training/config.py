@@ -35,7 +35,7 @@ class TrainConfig:
     gae_lambda: float = 1.0
     """As in all of the authors' recipes."""
     node_spacing: int | None = None
-    """Tokens from node to node; null: the paper's 50, less where `max_tokens` is below 1000."""
+    """Tokens from node to node; null: what the estimator asks for, or the paper's 50, less where `max_tokens` is below 1000."""
     advantage_scale: str = "none"
     """One of `credit.AdvantageScale`; `scale_rewards` of `trl` counts only without an estimator."""
     damping: str | None = None

@@ -6,6 +6,7 @@ every action has the advantage of the last node at or before it. With lam = 1 th
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import Literal
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from hista_repro.errors import Refused
+from hista_repro.estimators import Estimator
 from hista_repro.estimators.gae import generalized_advantages
+from hista_repro.estimators.nodes import spacing_for
 from hista_repro.estimators.validation import check_at_least_one
 
 AdvantageScale = Literal["none", "group", "batch", "loo"]
@@ -28,6 +31,12 @@ rewards (of a probe, of fresh continuations) are not.
 _SMALLEST_GROUP = {"none": 1, "group": 2, "batch": 2, "loo": 3}
 SCALE_EPSILON = 1e-4
 """What is added to a standard deviation before dividing, as TRL adds it."""
+
+
+def node_spacing_of(estimator: Estimator | None, longest: int) -> int:
+    """The spacing that the estimator asks for, or for completions of at most `longest` tokens the paper's 50, less for short ones."""
+    asked = None if estimator is None else estimator.node_spacing
+    return prod(spacing_for(longest)) if asked is None else asked
 
 
 def node_positions(actions: Sequence[int], spacing: int) -> list[range]:

@@ -17,15 +17,12 @@ from accelerate import DistributedType
 from torch import Tensor, nn
 
 from hista_repro.errors import Refused
-from hista_repro.rollouts.token_distributions import score_powers
+from hista_repro.rollouts.token_distributions import TOKENS_AT_ONCE, score_powers
 from hista_repro.training.batch import RolloutBatch
 from hista_repro.training.hidden import recorded_hidden
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
-
-_TOKENS_AT_ONCE = 512
-"""Of which a distribution over the vocabulary is held."""
 
 
 def adam_gradient_variance(optimizer: "Optimizer") -> float | None:
@@ -96,7 +93,7 @@ class GradientVarianceMixin:
         start = inputs["prompt_ids"].shape[1]
         states_N_D, tokens_N = hidden_B_S_D[:, start - 1 : -1][mask_B_T], inputs["completion_ids"][mask_B_T]
         powers_B_T = torch.zeros(mask_B_T.shape, device=mask_B_T.device)
-        parts = zip(states_N_D.split(_TOKENS_AT_ONCE), tokens_N.split(_TOKENS_AT_ONCE), strict=True)
+        parts = zip(states_N_D.split(TOKENS_AT_ONCE), tokens_N.split(TOKENS_AT_ONCE), strict=True)
         with self.accelerator.autocast():
             powers = [score_powers(head(states_N_D).float() / self.temperature, tokens_N) for states_N_D, tokens_N in parts]
         powers_B_T[mask_B_T] = torch.cat(powers) if powers else powers_B_T.new_zeros(0)

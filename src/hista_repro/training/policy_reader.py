@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from trl.models.utils import disable_gradient_checkpointing
 
-from hista_repro.rollouts.token_distributions import score_powers
+from hista_repro.rollouts.token_distributions import TOKENS_AT_ONCE, score_powers
 from hista_repro.training.batch import Rollout
 from hista_repro.training.continuations import draw_continuations
 from hista_repro.training.credit import node_positions
@@ -65,11 +65,14 @@ class PolicyReader:
     @torch.no_grad()
     def score_powers(self) -> list[Tensor]:
         """For each row the score powers (T,) of `written` (`token_distributions.score_powers`)."""
-        temperature, kept, found = self.trainer.temperature, self._ids.shape[1] - self._start, []
+        kept, found = self._ids.shape[1] - self._start, []
         for part, output in self._passes(range(len(self.rows)), logits_to_keep=kept + 1):
             for logits_T_V, row in zip(output.logits, (self.rows[number] for number in part), strict=True):
-                drawn_from_T_V = logits_T_V[: len(row.written)].float() / temperature
-                found.append(score_powers(drawn_from_T_V, torch.tensor(row.written, device=logits_T_V.device).long()).cpu())
+                tokens_T = torch.tensor(row.written, device=logits_T_V.device).long()
+                parts = zip(logits_T_V[: len(tokens_T)].split(TOKENS_AT_ONCE), tokens_T.split(TOKENS_AT_ONCE), strict=True)
+                powers = [score_powers(logits_t_V.float() / self.trainer.temperature, tokens_t) for logits_t_V, tokens_t in parts]
+                found.append(torch.cat(powers).cpu())
+            del output, logits_T_V  # before the next pass
         return found
 
     def draws(self, count: int) -> list[dict[int, Tensor]]:

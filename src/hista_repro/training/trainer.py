@@ -7,7 +7,6 @@ Everything else is TRL's: sampling, rewards, losses, logging, checkpoints.
 
 import warnings
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,13 +15,20 @@ from trl import GRPOConfig
 
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, get_estimator
-from hista_repro.estimators.nodes import spacing_for
 from hista_repro.estimators.validation import check_at_least_one
 from hista_repro.rollouts.decoding import Decoder
 from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.training.batch import Rollout, RolloutBatch
 from hista_repro.training.continuations import check_reward_functions
-from hista_repro.training.credit import AdvantageScale, check_lambda, check_scale, node_positions, reward_scales, token_advantages
+from hista_repro.training.credit import (
+    AdvantageScale,
+    check_lambda,
+    check_scale,
+    node_positions,
+    node_spacing_of,
+    reward_scales,
+    token_advantages,
+)
 from hista_repro.training.damping import Damping, damped
 from hista_repro.training.dynamic_sampling import DynamicSamplingTrainer
 from hista_repro.training.hidden import decoder_of, recorded_hidden
@@ -39,9 +45,10 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
 
     `estimator` is a name, adapted to completions of `args.max_completion_length` tokens and to the model (by its `name_or_path`, where it
     is an object that has one), or an object, taken as it is; None leaves TRL's own advantages. One that learns is refitted after every
-    generation step. `node_spacing` is the number of tokens from one node to the next, by default the paper's 50, less for short
-    completions. `gae_lambda` and `advantage_scale`: see `training.credit`. An `advantage_scale` of None means what `args.scale_rewards`
-    says, "group" unless it is set, so that the class alone changes no step size; "none" leaves the gradient unbiased.
+    generation step. `node_spacing` is the number of tokens from one node to the next, by default what the estimator asks for, or the
+    paper's 50, less for short completions. `gae_lambda` and `advantage_scale`: see `training.credit`. An `advantage_scale` of None means
+    what `args.scale_rewards` says, "group" unless it is set, so that the class alone changes no step size; "none" leaves the gradient
+    unbiased.
 
     It warns once where `oversampling` meets values that differ between the states of a rollout: the gradient is then biased, as
     `training.dynamic_sampling` explains.
@@ -84,7 +91,7 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
         check_scale(self.advantage_scale, args.num_generations)
         self.estimator = estimator
         self.gae_lambda = gae_lambda
-        self.node_spacing = prod(spacing_for(args.max_completion_length)) if node_spacing is None else node_spacing
+        self.node_spacing = node_spacing_of(estimator, args.max_completion_length) if node_spacing is None else node_spacing
         check_at_least_one(node_spacing=self.node_spacing)
         self.damping = damping
         self.learns = estimator is not None and estimator.learns
