@@ -104,6 +104,17 @@ def test_the_findings_are_about_the_method_and_its_controls(audited):
     assert words == [Word.UNDECIDED, Word.DISAGREES, Word.AGREES, Word.DISAGREES, Word.DISAGREES]
 
 
+def test_a_method_that_is_its_own_control_but_for_rounding_is_not_told_from_it(measured):
+    mean = 0.75 * 0.2 + 0.25
+    estimates = {"numca": [mean - 1e-7] * STATES, "loo-mean": [0.2] * STATES, "own-return": [1.0] * STATES}
+    estimates |= {name: [0.3] * STATES for name in ("numca-loo", "group-mean", "ramp")}
+    measurement = measured(estimates, REFERENCES)
+    measurement = with_controls(measurement, own_weights_of(measurement, numca=0.25), ["numca"])
+    findings = {finding.claim: finding for finding in judge_leakage(measurement, "numca")}
+    finding = findings["numca has a smaller error than the own outcome at the same weight"]
+    assert finding.word is Word.UNDECIDED and finding.ours.endswith("+0.000 [+0.000, +0.000]")
+
+
 def test_the_ramp_is_compared_in_both_errors(measured):
     """Of two states of a problem, Hista is exact in one and off by 0.4 in the other; the ramp is off by 0.25 in both."""
     estimates = {name: [0.3] * STATES for name in ("hista-loo", "loo-mean", "group-mean", "numca")}
