@@ -73,6 +73,7 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("extra-search", "Which settings are best without the own outcome?", "Appendix E", "extra_search.ipynb", _SVEB),
         Artifact("extra-gradients", "What do values do to the gradient?", "Section 1", "extra_gradients.ipynb", _SVEB),
         Artifact("extra-prediction", "Does a smaller error train a better model?", "Section 4", "extra_prediction.ipynb", _RUNS),
+        Artifact("extra-rates", "Is it the learning rate?", "Section 1", "extra_rates.ipynb", _RUNS),
         Artifact("extra-interactive-rollout", "Values token by token", "Section 1", "extra_interactive_rollout.ipynb", _SVEB),
     )
 }
