@@ -99,21 +99,36 @@ def test_a_file_that_is_no_plugin_is_refused_in_one_line(plugin, text, message):
     assert bool(left) == ("holds" in message)
 
 
-def test_a_module_of_another_package_is_an_estimator(tmp_path, monkeypatch):
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of others whose entry point names the module `their_estimators`, which it does not have yet."""
     package = tmp_path / "elsewhere"
-    package.mkdir()
-    (package / "their_estimators.py").write_text(PLUGIN)
     info = package / "theirs-1.0.dist-info"
-    info.mkdir()
+    info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[hista_repro.estimators]\ntheirs = their_estimators\n")
     monkeypatch.syspath_prepend(package)
     registry_module._estimators.cache_clear()
-    try:
-        assert "shrunken-mean" in available_estimators()
-    finally:
-        monkeypatch.undo()
-        registry_module._estimators.cache_clear()
+    yield package
+    sys.modules.pop("their_estimators", None)
+    registry_module._estimators.cache_clear()
+
+
+def test_a_module_of_another_package_is_an_estimator(package):
+    (package / "their_estimators.py").write_text(PLUGIN)
+    assert "shrunken-mean" in available_estimators()
+
+
+def test_an_entry_point_to_no_module_is_refused(package):
+    missing = "the entry point theirs = their_estimators cannot be imported: ModuleNotFoundError: No module named 'their_estimators'"
+    with pytest.raises(Refused, match=missing):
+        available_estimators()
+
+
+def test_an_entry_point_to_a_module_without_estimators_is_refused(package):
+    (package / "their_estimators.py").write_text(PLUGIN.partition("ESTIMATORS")[0])
+    with pytest.raises(Refused, match="the entry point theirs = their_estimators has no list ESTIMATORS"):
+        available_estimators()
 
 
 def test_the_benchmark_scores_it_and_training_takes_it(plugin, random_model, tmp_path, capsys):

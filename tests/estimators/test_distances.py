@@ -248,6 +248,7 @@ def test_no_prefixes_asked_for():
     assert prefix_min_distances(torch.zeros(0, 2), torch.zeros(3, 2), [], [1]).shape == (0, 1)
 
 
-def test_an_empty_sequence_has_no_distance():
-    with pytest.raises(ValueError, match=r"x_ends holds 0, which is outside 1\.\.0"):
-        min_distance(torch.zeros(0, 2), torch.zeros(3, 2))
+@pytest.mark.parametrize(("x_rows", "y_rows", "named"), [(0, 3, "x_T_D"), (3, 0, "y_T_D"), (0, 0, "x_T_D")])
+def test_an_empty_sequence_has_no_distance(x_rows, y_rows, named):
+    with pytest.raises(ValueError, match=rf"{named} has shape \(0, 2\); a sequence needs at least one vector"):
+        min_distance(torch.zeros(x_rows, 2), torch.zeros(y_rows, 2))

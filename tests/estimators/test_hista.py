@@ -174,8 +174,12 @@ def test_a_layer_of_huge_activations_gives_values():
         ({"interval": 0}, "interval must be at least 1, not 0"),
         ({"stride": -2}, "stride must be at least 1, not -2"),
         ({"neighbours": 0}, "neighbours must be at least 1, not 0"),
+        ({"interval": 2.5}, "interval must be an integer, not 2.5"),
+        ({"stride": 2.0}, "stride must be an integer, not 2.0"),
+        ({"neighbours": "66"}, "neighbours must be an integer, not '66'"),
         ({"alpha": 1.0}, "alpha must be at least 0 and below 1, not 1.0"),
         ({"reduction": "median"}, "reduction must be 'sum' or 'mean', not 'median'"),
+        ({"reduction": "max", "hidden": [torch.zeros(1, 2)] * 2}, "reduction must be 'sum' or 'mean', not 'max'"),
     ],
 )
 def test_bad_arguments(variant, change, message):

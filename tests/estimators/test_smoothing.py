@@ -75,6 +75,7 @@ def test_any_first_token_up_to_the_interval():
         ({"alpha": -0.1}, "alpha must be at least 0 and below 1, not -0.1"),
         ({"alpha": float("nan")}, "alpha"),
         ({"interval": 0}, "interval must be at least 1, not 0"),
+        ({"interval": 2.5}, "interval must be an integer, not 2.5"),
     ],
 )
 def test_bad_settings(arguments, message):
@@ -82,6 +83,14 @@ def test_bad_settings(arguments, message):
         smooth(torch.zeros(3, 2), **arguments)
 
 
-def test_one_dimension_too_few():
-    with pytest.raises(ValueError, match=r"hidden_T_D has shape \(3,\)"):
-        smooth(torch.zeros(3))
+@pytest.mark.parametrize(
+    ("hidden_T_D", "message"),
+    [
+        (torch.zeros(3), r"hidden_T_D has shape \(3,\), not \(tokens, hidden size\)"),
+        (torch.full((5, 2), torch.nan), "hidden_T_D holds nan in row 0"),
+        (torch.tensor([[0.0, 0.0], [0.0, -torch.inf]]), "hidden_T_D holds -inf in row 1"),
+    ],
+)
+def test_bad_states(hidden_T_D, message):
+    with pytest.raises(ValueError, match=message):
+        smooth(hidden_T_D)

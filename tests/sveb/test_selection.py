@@ -145,8 +145,17 @@ def test_bad_requests(groups):
         brier(Constant(0.5), [], SPACING)
     with pytest.raises(ValueError, match="spacing must be at least 1, not 0"):
         brier(Constant(0.5), groups, 0)
+    with pytest.raises(ValueError, match=r"spacing must be an integer, not 2\.5"):
+        brier(Constant(0.5), groups, 2.5)
     with pytest.raises(ValueError, match="probe is not fitted"):
         brier(replace(get_estimator("probe"), spacing=SPACING), groups, SPACING)
+
+
+def test_without_a_state_nothing_is_chosen():
+    ended_at_once = RolloutGroup("p", ("x", "x"), (range(1, 2),) * 2, torch.tensor([1.0, 0.0]))
+    for choose in (lambda: brier(Constant(0.5), [ended_at_once], 50), lambda: select([Constant(0.5)], [ended_at_once], 50)):
+        with pytest.raises(Refused, match="no rollout has a state at spacing=50; choose a smaller spacing"):
+            choose()
 
 
 def test_states_lie_on_no_grid(groups):

@@ -9,7 +9,7 @@ is taken of the minima. Every unordered pair of rollouts is multiplied once: row
 from collections.abc import Callable, Sequence
 from itertools import chain
 from math import inf
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -30,6 +30,9 @@ def min_distance(x_T_D: Tensor, y_T_D: Tensor, reduction: Reduction = "sum") -> 
 
     Raises `ValueError` for a sequence that is empty, not (T, D), not finite, or of another D.
     """
+    for name, rows_T_D in (("x_T_D", x_T_D), ("y_T_D", y_T_D)):
+        if len(rows_T_D) == 0:
+            raise ValueError(f"{name} has shape {tuple(rows_T_D.shape)}; a sequence needs at least one vector")
     return prefix_min_distances(x_T_D, y_T_D, [len(x_T_D)], [len(y_T_D)], reduction)[0, 0]
 
 
@@ -48,6 +51,12 @@ def prefix_min_distances(
     return pool_distances([x_T_D, y_T_D], [x_ends, []], [[], y_ends], reduction=reduction, own=False)
 
 
+def check_reduction(reduction: str) -> None:
+    """`ValueError` for a reduction that MinDistance does not have."""
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"reduction must be 'sum' or 'mean', not {reduction!r}")
+
+
 def pool_distances(
     rows: Sequence[Tensor],
     query_ends: Ends,
@@ -63,8 +72,7 @@ def pool_distances(
     infinitely far from everything; so is every query from the nodes of its own rollout, unless `own`. With `metric="cosine"` the
     distance of two vectors is 1 - cos (a vector of zeros is at 1/2 from every other).
     """
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"reduction must be 'sum' or 'mean', not {reduction!r}")
+    check_reduction(reduction)
     device = rows[0].device
     if not any(chain(*query_ends)) or not any(chain(*node_ends)):
         return torch.full((sum(map(len, query_ends)), sum(map(len, node_ends))), inf, device=device)

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from hista_repro.estimators.base import Information
 from hista_repro.estimators.blocks import Ends
-from hista_repro.estimators.distances import Metric, Reduction, pool_distances
-from hista_repro.estimators.hista_released import released_values
+from hista_repro.estimators.distances import Metric, Reduction, check_reduction, pool_distances
+from hista_repro.estimators.hista_released import released_node_values
 from hista_repro.estimators.node_kernel import NodeKernel, query_values, smoothed_rows
 from hista_repro.estimators.nodes import Prefixes, node_ends
-from hista_repro.estimators.smoothing import smooth
+from hista_repro.estimators.smoothing import moving_average
 from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_hidden, check_siblings
 from hista_repro.rollouts.group import RolloutGroup
 
@@ -49,19 +49,22 @@ def hista_values(
     MinDistance: by default the variant's own, "sum" or, as released, "mean".
 
     "paper": the k nearest of every other node of the group. "leave_one_out": the same without the rollout's own nodes, so that its own
-    reward never enters. "released": `hista_released.released_values`, where the first `prompt_length` rows of `hidden` are the prompt's
-    and the nodes are those of the released code.
+    reward never enters. "released": `hista_released.released_node_values`, where the first `prompt_length` rows of `hidden` are the
+    prompt's and the nodes are those of the released code.
 
     Raises `ValueError`, naming argument and value, for an empty group, one rollout to be left out of one, rewards of another number,
-    values that are not finite, an interval, a stride or neighbours below 1, or an alpha outside [0, 1).
+    values that are not finite, an interval, a stride or neighbours that are no integer or below 1, an alpha outside [0, 1), or an
+    unknown variant or reduction.
     """
     rewards_G = torch.as_tensor(rewards_G if isinstance(rewards_G, Tensor) else list(rewards_G), dtype=torch.float32)
     check_hidden(hidden, rewards_G)
     check_alpha(alpha)
     check_at_least_one(interval=interval, stride=stride, neighbours=neighbours)
+    reduction = reduction or ("mean" if variant == "released" else "sum")
+    check_reduction(reduction)
     if variant == "released":
-        settings = {"alpha": alpha, "interval": interval, "stride": stride, "neighbours": neighbours, "reduction": reduction or "mean"}
-        return released_values(hidden, rewards_G, prompt_length=prompt_length, **settings)
+        settings = {"alpha": alpha, "interval": interval, "stride": stride, "neighbours": neighbours, "reduction": reduction}
+        return released_node_values(hidden, rewards_G, prompt_length=prompt_length, **settings)
     if variant not in ("paper", "leave_one_out"):
         raise ValueError(f"variant must be 'paper', 'leave_one_out' or 'released', not {variant!r}")
     if prompt_length:
@@ -69,9 +72,9 @@ def hista_values(
     leave_own_out = variant == "leave_one_out"
     if leave_own_out:
         check_siblings(len(rewards_G))
-    rows = [smooth(hidden_T_D, alpha, interval) for hidden_T_D in hidden]
+    rows = [moving_average(hidden_T_D, alpha, first=interval, interval=interval) for hidden_T_D in hidden]
     nodes = node_ends([len(rows_R_D) for rows_R_D in rows], stride)
-    distances_M_M = pool_distances(rows, nodes, nodes, reduction=reduction or "sum", own=not leave_own_out)
+    distances_M_M = pool_distances(rows, nodes, nodes, reduction=reduction, own=not leave_own_out)
     rewards_M = rewards_G[Prefixes.of(nodes, rewards_G.device).owner_S]
     return query_values(distances_M_M, nodes, nodes, rewards_G, rewards_M, neighbours=neighbours, leave_own_out=leave_own_out)
 

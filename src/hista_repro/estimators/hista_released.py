@@ -44,7 +44,7 @@ def released_nodes(length: int, prompt_length: int, spacing: int = 50) -> list[i
     return [prompt_length, *nodes[1:]]
 
 
-def released_values(
+def released_node_values(
     hidden: Sequence[Tensor],
     rewards_G: Tensor,
     *,
@@ -78,7 +78,7 @@ def released_values(
 def released_advantages(
     hidden: Sequence[Tensor], rewards_G: Tensor, values: Sequence[Tensor], *, prompt_length: int = 0, interval: int = 5, stride: int = 10
 ) -> list[Tensor]:
-    """The advantage of every token of every completion before normalisation, from `released_values` with the same settings.
+    """The advantage of every token of every completion before normalisation, from `released_node_values` with the same settings.
 
     Generalised advantage estimation over nodes with lambda = 1, as in every recipe: every token from one node up to the next has
     R - V(node); the last token has 0.

@@ -12,7 +12,7 @@ from hista_repro.estimators.blocks import Ends
 from hista_repro.estimators.loo_mean import means_of_others
 from hista_repro.estimators.neighbours import nearest_average
 from hista_repro.estimators.nodes import Prefixes, node_ends, spacing_for
-from hista_repro.estimators.smoothing import smooth
+from hista_repro.estimators.smoothing import moving_average
 from hista_repro.estimators.validation import check_at_least_one, check_positions, check_siblings, hidden_of_group
 from hista_repro.rollouts.group import RolloutGroup
 
@@ -88,4 +88,5 @@ def query_values(
 
 def smoothed_rows(group: RolloutGroup, layer: int, alpha: float, interval: int) -> list[Tensor]:
     """The smoothed hidden states of every completion of `group`: G tensors (T_i // interval, D)."""
-    return [smooth(hidden_T_D, alpha, interval) for hidden_T_D in hidden_of_group(group, layer).completions]
+    completions = hidden_of_group(group, layer).completions
+    return [moving_average(hidden_T_D, alpha, first=interval, interval=interval) for hidden_T_D in completions]

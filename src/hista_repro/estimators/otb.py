@@ -30,10 +30,10 @@ def power_weights(group: RolloutGroup) -> Tensor:
     return torch.cat([sums_G_T, last_G_1], dim=1) * (torch.arange(sums_G_T.shape[1] + 1) <= lengths_G[:, None])
 
 
-def weighted_mean(weights: Tensor, rewards: Tensor, otherwise: Tensor) -> Tensor:
-    """The mean of `rewards` over the first dimension, and `otherwise` where all weights are 0."""
-    total = weights.sum(dim=0)
-    return torch.where(total > 0, (weights * rewards).sum(dim=0) / total.where(total > 0, 1.0), otherwise)
+def mean_over_rollouts(weights_G_T: Tensor, rewards_G_1: Tensor, otherwise: Tensor) -> Tensor:
+    """(T,): the weighted mean reward of the rollouts at each token, and `otherwise` where all weights are 0."""
+    total_T = weights_G_T.sum(dim=0)
+    return torch.where(total_T > 0, (weights_G_T * rewards_G_1).sum(dim=0) / total_T.where(total_T > 0, 1.0), otherwise)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class OptimalTokenBaseline(Estimator):
     def values(self, group: RolloutGroup, positions: Positions) -> list[Tensor]:
         check_positions(group, positions)
         rewards_G_1 = group.rewards_G.double().cpu()[:, None]
-        values_T = weighted_mean(power_weights(group), rewards_G_1, rewards_G_1.mean())
+        values_T = mean_over_rollouts(power_weights(group), rewards_G_1, rewards_G_1.mean())
         return [values_T[list(tokens)].float() for tokens in positions]
 
 

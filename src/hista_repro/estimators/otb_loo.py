@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hista_repro.estimators.base import Estimator, Information, Positions
 from hista_repro.estimators.loo_mean import means_of_others
-from hista_repro.estimators.otb import power_weights, weighted_mean
+from hista_repro.estimators.otb import mean_over_rollouts, power_weights
 from hista_repro.estimators.validation import check_positions
 from hista_repro.rollouts.group import RolloutGroup
 
@@ -31,7 +31,7 @@ class OptimalTokenBaselineLOO(Estimator):
         values = []
         for i, tokens in enumerate(positions):
             others = torch.arange(group.size) != i  # summed without its own, so that not even rounding depends on it
-            values_T = weighted_mean(weights_G_T[others], rewards_G_1[others], means_G[i])
+            values_T = mean_over_rollouts(weights_G_T[others], rewards_G_1[others], means_G[i])
             values.append(values_T[list(tokens)].float())
         return values
 

@@ -10,7 +10,7 @@ import sys
 import traceback
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +25,8 @@ _NO_WORD = re.compile(r"\W")
 def available_estimators() -> dict[str, Information]:
     """The name of every estimator that can be found, with its information set.
 
-    Raises `Refused` for a plugin that cannot be imported or lists no estimators, and for two estimators of one name.
+    Raises `Refused` for a plugin, be it a file or an entry point, that cannot be imported or lists no estimators, and for two estimators
+    of one name.
     """
     return {name: estimator.information for name, estimator in sorted(_estimators(os.environ.get("HISTA_REPRO_PLUGINS", "")).items())}
 
@@ -61,7 +62,18 @@ def _own_modules() -> list[ModuleType]:
 
 
 def _entry_points() -> list[ModuleType]:
-    return [point.load() for point in sorted(entry_points(group="hista_repro.estimators"), key=lambda point: point.name)]
+    return [_entry_point(point) for point in sorted(entry_points(group="hista_repro.estimators"), key=lambda point: point.name)]
+
+
+def _entry_point(point: EntryPoint) -> ModuleType:
+    what = f"the entry point {point.name} = {point.value}"
+    try:
+        module = point.load()
+    except Exception as error:
+        raise _not_imported(what, error) from error
+    if not hasattr(module, "ESTIMATORS"):
+        raise Refused(f"{what} has no list ESTIMATORS; add it to the module, or uninstall the package")
+    return module
 
 
 def _plugin_files(folders: str) -> list[ModuleType]:
@@ -85,8 +97,12 @@ def _plugin(file: Path) -> ModuleType:
         del sys.modules[name]
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         where = f"{file}, line {lines[-1]}" if lines else file
-        raise Refused(f"the plugin {where} cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise _not_imported(f"the plugin {where}", error) from error
     if not hasattr(module, "ESTIMATORS"):
         del sys.modules[name]
         raise Refused(f"the plugin {file} has no list ESTIMATORS; add it, or begin the name of the file with an underscore")
     return module
+
+
+def _not_imported(what: str, error: Exception) -> Refused:
+    return Refused(f"{what} cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hista_repro.estimators.validation import check_alpha, check_at_least_one
+from hista_repro.estimators.validation import check_alpha, check_at_least_one, check_finite_rows
 
 _NEGLIGIBLE = 2.0**-30  # a weight that float32 sums no longer see
 
@@ -15,12 +15,12 @@ def smooth(hidden_T_D: Tensor, alpha: float = 0.7, interval: int = 5) -> Tensor:
     With alpha = 0 it is the hidden state itself. The paper keeps alpha = 0.7 and interval = 5 (appendix E); tokens after the last full
     interval are in no row.
 
-    Raises `ValueError` for an alpha outside [0, 1), an interval below 1, or a tensor that is not (T, D).
+    Raises `ValueError` for an alpha outside [0, 1), an interval that is no integer or below 1, or a tensor that is not (T, D) or not
+    finite.
     """
     check_alpha(alpha)
     check_at_least_one(interval=interval)
-    if hidden_T_D.ndim != 2:
-        raise ValueError(f"hidden_T_D has shape {tuple(hidden_T_D.shape)}, not (tokens, hidden size)")
+    check_finite_rows("hidden_T_D", hidden_T_D)
     return moving_average(hidden_T_D, alpha, first=interval, interval=interval)
 
 
@@ -28,7 +28,7 @@ def moving_average(hidden_T_D: Tensor, alpha: float, *, first: int, interval: in
     """The exponential moving average at tokens first, first + interval, ... (1-based, first <= interval), one float32 row each.
 
     Every row first adds up the tokens since the row before it; then the rows before it are carried forward, twice as many with every
-    step, until their weight no longer counts.
+    step, until their weight no longer counts. Callers check states and settings, so that no state is checked twice.
     """
     rows = max(0, (len(hidden_T_D) - first) // interval + 1)
     if rows == 0:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -26,8 +27,10 @@ def check_siblings(size: int) -> None:
 
 
 def check_at_least_one(**settings: int) -> None:
-    """`ValueError` for a setting below 1."""
+    """`ValueError` for a setting that is no integer or below 1."""
     for name, value in settings.items():
+        if not isinstance(value, Integral):
+            raise ValueError(f"{name} must be an integer, not {value!r}")
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
 
@@ -66,10 +69,10 @@ def hidden_of_group(group: RolloutGroup, layer: int) -> HiddenStates:
     return hidden
 
 
-def check_finite_rows(name: str, rows_T_D: Tensor, depth: int) -> None:
-    """`ValueError` unless `rows_T_D` is a finite (T, `depth`) tensor."""
-    if rows_T_D.ndim != 2 or rows_T_D.shape[1] != depth:
-        raise ValueError(f"{name} has shape {tuple(rows_T_D.shape)}, not (tokens, {depth})")
+def check_finite_rows(name: str, rows_T_D: Tensor, depth: int | None = None) -> None:
+    """`ValueError` unless `rows_T_D` is a finite (T, D) tensor, with `depth` as D if it is given."""
+    if rows_T_D.ndim != 2 or depth not in (None, rows_T_D.shape[1]):
+        raise ValueError(f"{name} has shape {tuple(rows_T_D.shape)}, not (tokens, {'hidden size' if depth is None else depth})")
     if rows_T_D.numel() and not torch.isfinite(torch.stack(rows_T_D.aminmax())).all():
         row = int((~torch.isfinite(rows_T_D)).any(dim=1).nonzero()[0])
         raise ValueError(f"{name} holds {rows_T_D[row][~torch.isfinite(rows_T_D[row])][0].item()} in row {row}")

@@ -17,6 +17,7 @@ import pandas as pd
 
 from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator
+from hista_repro.estimators.validation import check_at_least_one
 from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
@@ -25,7 +26,8 @@ from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_pro
 def brier(estimator: Estimator, groups: Sequence[RolloutGroup], spacing: int, *, seed: int = 0) -> float:
     """Mean of (R_i - V(s))^2 over a state every `spacing` tokens of every rollout of `groups`, each state weighing the same.
 
-    An estimator that learns comes fitted, on other prompts. Raises `Refused` for the own-return set.
+    An estimator that learns comes fitted, on other prompts. Raises `Refused` for the own-return set, and where no rollout has
+    a state.
     """
     sums_C_P, states_P = _sums([estimator], groups, spacing, seed)
     return float(sums_C_P.sum() / states_P.sum())
@@ -44,7 +46,8 @@ def select(
 
     One row per candidate, in order: `settings` (its repr), `brier` and its difference `diff` to the best, each with `_low` and `_high`
     at `level` from `repeats` resamples of prompts. The differences are paired, but the best was picked by the same scores: an interval
-    that excludes 0 says that a candidate is worse, one that includes it that the choice between the two is open.
+    that excludes 0 says that a candidate is worse, one that includes it that the choice between the two is open. Raises `Refused` as
+    `brier` does, and where no candidate is named.
     """
     if not candidates:
         raise Refused("no candidate is named; name one or more")
@@ -70,8 +73,7 @@ def _sums(candidates: Sequence[Estimator], groups: Sequence[RolloutGroup], spaci
             )
     if not groups:
         raise ValueError("groups is empty")
-    if spacing < 1:
-        raise ValueError(f"spacing must be at least 1, not {spacing}")
+    check_at_least_one(spacing=spacing)
     sums_C_P, states_P = np.zeros((len(candidates), len(groups))), np.zeros(len(groups))
     for p, group in enumerate(groups):  # one after the other, since the hidden states of all may not fit into memory
         positions = _positions(group, spacing, seed)
@@ -80,6 +82,8 @@ def _sums(candidates: Sequence[Estimator], groups: Sequence[RolloutGroup], spaci
             values = candidate.values(group, positions)
             errors = [(values_n - reward).double().square() for values_n, reward in zip(values, group.rewards_G.tolist(), strict=True)]
             sums_C_P[c, p] = float(sum(error_n.sum() for error_n in errors))
+    if not states_P.any():
+        raise Refused(f"no rollout has a state at spacing={spacing}; choose a smaller spacing, or groups with longer completions")
     return sums_C_P, states_P
 
 
