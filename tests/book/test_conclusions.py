@@ -20,12 +20,13 @@ from hista_repro.book.conclusions import (
     moves,
     read_conclusions,
     read_log,
+    standings,
 )
 from hista_repro.book.runs import ShownRun, shown_runs
 from hista_repro.errors import Refused
 from hista_repro.files import read_json, write_json
 
-SENTENCE = Conclusion("Hista errs less.", "table-04", ["A is better"], estimators=["hista", "loo-mean"])
+SENTENCE = Conclusion("Hista errs less.", "hidden_states", "table-04", ["A is better"], estimators=["hista", "loo-mean"])
 
 
 def run_with(*words, claim="A is better"):
@@ -83,7 +84,8 @@ def findings(**words):
         (["agrees", "not run", "not comparable"], Standing.HOLDS),
         (["agrees", "undecided"], Standing.PARTLY),
         (["agrees", "undecided", "disagrees"], Standing.DEPENDS),
-        (["disagrees", "undecided"], Standing.FAILS),
+        (["disagrees", "disagrees"], Standing.FAILS),
+        (["disagrees", "undecided"], Standing.FAILS_PARTLY),
         (["undecided", "not run"], Standing.OPEN),
         (["not run"], Standing.NOT_RUN),
         (["not comparable"], Standing.NOT_RUN),
@@ -103,7 +105,9 @@ def test_a_measurement_agrees_if_it_agrees_with_every_claim():
     assert both.standing(findings(a_x="agrees", b_x="disagrees")) is Standing.FAILS
     assert both.standing(findings(a_x="agrees", b_x="agrees", a_y="disagrees", b_y="agrees")) is Standing.DEPENDS
     assert both.standing(findings(a_x="agrees", b_x="not run")) is Standing.NOT_RUN
-    assert both.standing(findings(a_x="agrees", b_x="agrees", a_y="disagrees")) is Standing.HOLDS
+    assert both.standing(findings(a_x="agrees", b_x="agrees", a_y="agrees")) is Standing.HOLDS
+    assert both.standing(findings(a_x="agrees", b_x="agrees", a_y="undecided")) is Standing.PARTLY
+    assert both.standing(findings(a_x="agrees", b_x="agrees", a_y="disagrees")) is Standing.DEPENDS
 
 
 def test_the_opposite_of_a_claim_counts_the_other_way():
@@ -111,6 +115,21 @@ def test_the_opposite_of_a_claim_counts_the_other_way():
     assert sentence.standing(findings(b_x="disagrees")) is Standing.HOLDS
     assert sentence.standing(findings(a_x="agrees", b_y="agrees")) is Standing.DEPENDS
     assert sentence.standing(findings(a_x="agrees", b_y="undecided")) is Standing.PARTLY
+
+
+def test_standings_are_counted_by_question():
+    other = replace(SENTENCE, sentence="Another.", question="training", claims=["c"])
+    runs = findings(a_x="agrees", b_x="undecided")
+    sentences = [replace(SENTENCE, claims=["b"]), replace(SENTENCE, claims=["a"]), replace(SENTENCE, claims=["a"]), other]
+    found = standings(sentences, runs)
+    assert found == {"hidden_states": {Standing.HOLDS: 2, Standing.OPEN: 1}, "training": {Standing.NOT_RUN: 1}}
+    assert list(found["hidden_states"]) == [Standing.HOLDS, Standing.OPEN]
+
+
+def test_every_question_of_the_book_has_sentences_and_every_sentence_a_question():
+    named = {conclusion.question for conclusion in CONCLUSIONS}
+    questions, methods = ({path.stem for path in (PROJECT / "book" / folder).glob("*.md")} for folder in ("questions", "methods"))
+    assert questions <= named <= questions | methods
 
 
 def test_the_chapter_says_what_was_compared_and_what_came_of_it():
@@ -163,7 +182,7 @@ def test_the_log_shows_what_changed_and_the_latest_first(tmp_path):
     ],
 )
 def test_a_wrong_entry_is_refused(tmp_path, change, message):
-    entry = {"sentence": "S.", "page": "table-04", "claims": ["c"], **change}
+    entry = {"sentence": "S.", "question": "training", "page": "table-04", "claims": ["c"], **change}
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "conclusions.yaml").write_text(json.dumps([entry]))
     with pytest.raises((Refused, ValueError), match=message):

@@ -22,7 +22,8 @@ def render(checkout, record_run, tmp_path):
     for artifact in ARTIFACTS.values():
         (source / "notebooks" / artifact.notebook).with_suffix(".md").write_text(f"# {artifact.label}\n")
     entries = {name: result_entry(ARTIFACTS[name], run) for name, run in shown_runs(checkout).items()}
-    (source / DOCUMENT).write_text(json.dumps(entries))
+    standings = {"training": {"What holds": 2, "What is undecided": 1, "What was not run": 1}}
+    (source / DOCUMENT).write_text(json.dumps({"artifacts": entries, "standings": standings}))
 
     def build(text: str) -> tuple[BeautifulSoup, str]:
         (source / "index.md").write_text(f"# Title\n\n{text}\n\n```{{toctree}}\n:glob:\nnotebooks/*\n```\n")
@@ -45,16 +46,16 @@ def test_a_number_says_which_result_it_is(render):
 
 
 def test_what_was_not_run_says_so(render):
-    html, warnings = render("{result}`figure-07 {far} of all`; {verdict}`figure-07`; {size}`figure-07`.")
+    html, warnings = render("{result}`figure-07 {far} of all`; {size}`figure-07`.")
     assert warnings == ""
-    assert "not run; not run; –." in html.get_text()
+    assert "not run; –." in html.get_text()
     assert not html.select("span.result")
 
 
-def test_verdicts_and_sizes_are_those_of_the_pages_together(render):
-    html, warnings = render("{verdict}`table-04 figure-07`; {size}`table-04 figure-07`.")
+def test_sizes_are_those_of_the_pages_together_and_standings_those_of_a_question(render):
+    html, warnings = render("{standings}`training` ({size}`table-04 figure-07`)")
     assert warnings == ""
-    assert "partly; cpu profile, 21 November 2026." in html.get_text()
+    assert "holds: 2; undecided: 1; not run: 1 (cpu profile, 21 November 2026)" in html.get_text()
 
 
 def test_numbers_of_the_paper_name_their_table(render):
@@ -91,7 +92,8 @@ def test_claims_are_listed_with_what_was_measured(render):
     [
         ("{result}`figure-7 {far}`", "unknown artifact 'figure-7'; did you mean 'figure-07'?"),
         ("{result}`table-04 {maes}`", "table-04 shows no 'maes'; did you mean 'mae'?"),
-        ("{verdict}`table-99`", "unknown artifact 'table-99'"),
+        ("{size}`table-99`", "unknown artifact 'table-99'"),
+        ("{standings}`trainign`", "no sentence of the findings chapter is about 'trainign'; did you mean 'training'"),
         ("{printed}`4; Hista@4; Number`", "Table 4 has no 'Hista@4'"),
         ("{printed}`17; x; y`", "the paper has no numbers in a Table 17"),
         ("```{findings} tables\n```", "unknown artifact 'tables'"),

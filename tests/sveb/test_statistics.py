@@ -152,6 +152,27 @@ def test_the_baseline_differs_from_itself_by_nothing(scores):
     assert np.isnan(row.p_holm)
 
 
+@pytest.mark.parametrize(("differing", "excludes"), [(0, False), (1, False), (3, False), (5, False), (7, True), (60, True)])
+@pytest.mark.parametrize("error", ["mae", "mse"])
+def test_a_difference_relies_on_the_prompts_in_which_there_is_one(differing, excludes, error):
+    """In so few prompts of 60 that a sign test says nothing, a difference of one sign says nothing either."""
+    rng = np.random.default_rng(3)
+    *_, successes = simulated(rng)
+    better = np.where(np.arange(60)[:, None] < differing, successes / 20, 1.0)
+    table = summarise(scores_of({"loo-mean": np.ones((60, 1)), "better": better}, successes, 20)).set_index("estimator").loc["better"]
+    assert (table[f"{error}_diff"] < 0) == (differing > 0)
+    assert (table[f"{error}_diff_high"] < 0) == excludes
+    assert (table["p_holm"] < 0.05) == excludes
+
+
+def test_rounding_is_no_difference(scores):
+    estimates = scores[scores["estimator"] == "noisy"]
+    both = pd.concat([estimates.assign(estimator="loo-mean"), estimates.assign(estimate=estimates["estimate"] + 1e-7)])
+    table = summarise(both).set_index("estimator").loc["noisy"]
+    assert (table[["mae_diff", "mae_diff_low", "mae_diff_high", "mse_diff", "mse_diff_low", "mse_diff_high"]] == 0).all()
+    assert table["p_holm"] == 1
+
+
 def test_only_real_differences_are_called_significant(scores):
     p = summarise(scores, baseline="noisy").set_index("estimator").p_holm
     assert p["own"] < 0.01

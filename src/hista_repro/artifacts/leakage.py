@@ -21,8 +21,6 @@ METHODS = ("hista", "numca")
 WEIGHED = ("hista", "hista-released", "numca", "numca-released", "group-mean", "ramp")
 """Estimators whose own weight is shown."""
 BINS = 10
-_ROUNDING = 1e-5
-"""More than what float32 loses in values between 0 and 1."""
 PARTS = {
     "published": "gain as published",
     "left": "left without the own reward",
@@ -46,9 +44,7 @@ def control_name(method: str) -> str:
 def with_controls(measurement: Measurement, weights: pd.DataFrame, methods: Sequence[str] = METHODS) -> Measurement:
     """The measurement with the own-weight control of each method: V = (1 - w) loo-mean + w R with the method's own weight w.
 
-    The control knows how much the method listens to the own outcome, and nothing of what it reads in the other rollouts. Where the two
-    differ by no more than rounding (Numca in a text without numbers is its own control), the control has the method's very values: a
-    comparison would take a difference of one sign in the last digit for a finding.
+    The control knows how much the method listens to the own outcome, and nothing of what it reads in the other rollouts.
     """
     states = measurement.estimates().set_index("state_id")
     rows = measurement.scores[measurement.scores["estimator"] == "own-return"]
@@ -56,7 +52,6 @@ def with_controls(measurement: Measurement, weights: pd.DataFrame, methods: Sequ
     for method in methods:
         weight = weights[weights["estimator"] == method].set_index("state_id")["weight"]
         values = (1 - weight) * states["loo-mean"] + weight * states["own-return"]
-        values = values.mask((values - states[method]).abs() < _ROUNDING, states[method])
         frames.append(rows.assign(estimator=control_name(method), estimate=rows["state_id"].map(values)))
     return replace(measurement, scores=pd.concat(frames, ignore_index=True))
 

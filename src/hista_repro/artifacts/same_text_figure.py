@@ -12,36 +12,38 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hista_repro.artifacts.plotting import STYLE, WIDTH
-from hista_repro.artifacts.same_text import ESTIMATORS, PARTS
+from hista_repro.artifacts.same_text import COMPARED, FINE, PARTS, TREE
 
 _LOOKS = {
     "prefix-tree-loo": {"color": "#555555", "marker": "D"},
+    TREE: {"color": "#555555", "marker": "d", "fillstyle": "none"},
     "numca-loo": {"color": "#E69F00", "marker": "^"},
     "hista-loo": {"color": "#0072B2", "marker": "o"},
+    FINE: {"color": "#0072B2", "marker": "o", "fillstyle": "none"},
 }
 _LABEL = 20
 """Characters of a line of a row's label."""
-_STEP = 0.2
+_STEP = 0.15
 """By how much of a row the estimators of a part are apart."""
 
 
 def plot_parts(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """One panel for each measurement (title -> `parts_table`): differences of error to the mean of the others, a row for each part."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(len(tables), 1, figsize=(WIDTH, 2.1 * len(tables) + 0.5), squeeze=False)
+        figure, axes = plt.subplots(len(tables), 1, figsize=(WIDTH, 2.6 * len(tables) + 0.7), squeeze=False)
         for axis, (title, table) in zip(axes[:, 0], tables.items(), strict=True):
             _draw(axis, table)
             axis.set_title(title)
         axes[-1, 0].set_xlabel("corrected squared error minus that of loo-mean")
-        handles = [plt.Line2D([], [], markersize=5, linewidth=1.4, **_LOOKS[name]) for name in ESTIMATORS]
-        figure.legend(handles, ESTIMATORS, loc="outside lower center", ncols=len(ESTIMATORS), frameon=False)
+        handles = [plt.Line2D([], [], markersize=5, linewidth=1.4, **_LOOKS[name]) for name in COMPARED]
+        figure.legend(handles, COMPARED, loc="outside lower center", ncols=2, frameon=False)
         plt.close(figure)
     return figure
 
 
 def _draw(axis: Axes, table: pd.DataFrame) -> None:
     axis.axvline(0, color="#BBBBBB", linewidth=0.8)
-    for offset, name in enumerate(ESTIMATORS, start=-1):
+    for offset, name in enumerate(COMPARED, start=-(len(COMPARED) // 2)):
         rows = table[table["estimator"] == name].set_index("part").loc[list(PARTS)].reset_index().dropna(subset=["diff"])
         places = rows.index + offset * _STEP
         axis.hlines(places, rows["diff_low"], rows["diff_high"], color=_LOOKS[name]["color"], linewidth=1.4)

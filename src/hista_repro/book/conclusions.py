@@ -3,6 +3,7 @@
 No sentence says by itself that it is true. With every new run it may move to another heading, and what moved is kept in a log.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -31,6 +32,7 @@ class Standing(StrEnum):
     HOLDS = "What holds"
     PARTLY = "What holds where it is decided"
     DEPENDS = "What depends on the setting"
+    FAILS_PARTLY = "What does not hold where it is decided"
     FAILS = "What does not hold"
     OPEN = "What is undecided"
     NOT_RUN = "What was not run"
@@ -40,7 +42,8 @@ _MEANINGS = {
     Standing.HOLDS: "In every measurement of the run that is shown, with an interval that excludes the opposite.",
     Standing.PARTLY: "In some measurements; in others an interval includes both directions, and none says the opposite.",
     Standing.DEPENDS: "In some measurements, and in others the opposite.",
-    Standing.FAILS: "Some measurement says the opposite, with an interval that excludes what the sentence says, and none agrees.",
+    Standing.FAILS_PARTLY: "Some measurements say the opposite; in others an interval includes both directions, and none agrees.",
+    Standing.FAILS: "Every measurement says the opposite, with an interval that excludes what the sentence says.",
     Standing.OPEN: "Measured, but intervals include both directions, or a critic was not seen to learn.",
     Standing.NOT_RUN: "For want of a run, or since it does not apply to what was run.",
 }
@@ -53,6 +56,8 @@ class Conclusion:
     """One sentence, with what it rests on."""
 
     sentence: str
+    question: str
+    """A chapter of `book/questions` or `book/methods`, without its ending."""
     page: str
     """An artifact."""
     claims: list[str]
@@ -84,13 +89,15 @@ class Conclusion:
             if (word := Word(finding["word"])) not in _NO_SAY:
                 says = _OPPOSITE.get(word, word) if finding["claim"] in self.opposite else word
                 by_setting.setdefault(finding["setting"], []).append(says)
-        words = {_together(of_setting) for of_setting in by_setting.values() if len(of_setting) >= len(self.claims)}
+        # A measurement that lacks a claim cannot agree with the sentence; it can speak against it, or leave it open.
+        judged = [(_together(said), len(said) >= len(self.claims)) for said in by_setting.values()]
+        words = {word for word, complete in judged if complete or word is not Word.AGREES}
         if not words:
             return Standing.NOT_RUN
         if {Word.AGREES, Word.DISAGREES} <= words:
             return Standing.DEPENDS
         if Word.DISAGREES in words:
-            return Standing.FAILS
+            return Standing.FAILS if words == {Word.DISAGREES} else Standing.FAILS_PARTLY
         if Word.AGREES in words:
             return Standing.HOLDS if words == {Word.AGREES} else Standing.PARTLY
         return Standing.OPEN
@@ -114,6 +121,14 @@ def read_conclusions(root: Path) -> list[Conclusion]:
     """The sentences of the checkout `root`. Raises `Refused` for a page that does not exist and for fields of other types."""
     document = load_yaml((root / FILE).read_text(encoding="utf-8"))
     return [configured(Conclusion, entry, "a conclusion") for entry in document]
+
+
+def standings(conclusions: Sequence[Conclusion], runs: Runs) -> dict[str, dict[Standing, int]]:
+    """Question -> how many of its sentences stand below each heading, in the order of the headings."""
+    found: dict[str, Counter[Standing]] = {}
+    for conclusion in conclusions:
+        found.setdefault(conclusion.question, Counter())[conclusion.standing(runs)] += 1
+    return {question: {standing: count[standing] for standing in Standing if count[standing]} for question, count in found.items()}
 
 
 def conclusions_text(conclusions: Sequence[Conclusion], runs: Runs) -> str:

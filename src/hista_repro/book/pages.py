@@ -21,19 +21,18 @@ _NAMES = ("Hista", "Numca")
 def result_entry(artifact: Artifact, run: ShownRun | None) -> dict[str, Any]:
     """What prose may use of an artifact (`sphinxext.results`).
 
-    `shown`, the numbers that its page shows, name -> text, or None without a run; `word`, its verdict; `size`, profile and date of what
-    tested a claim, and else nothing; and in Markdown `source`, where it comes from, and `findings`.
+    `shown`, the numbers that its page shows, name -> text, or None without a run; `size`, profile and date of what tested a claim, and else
+    nothing; and in Markdown `source`, where it comes from, and `findings`.
     """
     if run is None:
         sentence = f"{page_link(artifact)} was not run here: `{command_for(artifact)}`."
-        return {"shown": None, "word": Word.NOT_RUN, "size": "", "source": sentence, "findings": sentence}
+        return {"shown": None, "size": "", "source": sentence, "findings": sentence}
     size = f"{run.stamp['profile']} profile, {run.date}{', older than the code' if run.changed else ''}"
     source = f"*{page_link(artifact)} ({size}). {run.result['verdict']['size']}.*"
     verdict = f"{page_link(artifact)} ({size}): **{run.result['verdict']['word']}**"
     table = findings_table(run.result["verdict"]["findings"])
     return {
         "shown": run.result["shown"],
-        "word": run.result["verdict"]["word"],
         "size": "" if run.result["verdict"]["word"] == Word.NOT_RUN else size,
         "source": source,
         "findings": f"{verdict}\n\n{table}",

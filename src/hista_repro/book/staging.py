@@ -7,7 +7,7 @@ from pathlib import Path
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.book.catalogue import estimators_table
 from hista_repro.book.choice import choice_table, comparisons, short_answer
-from hista_repro.book.conclusions import conclusions_text, evidence_table, log_table, read_conclusions, read_log
+from hista_repro.book.conclusions import conclusions_text, evidence_table, log_table, read_conclusions, read_log, standings
 from hista_repro.book.pages import empty_page, findings, provenance_note, result_entry, status_table
 from hista_repro.book.runs import ShownRun
 from hista_repro.book.scale_page import scale_page
@@ -30,7 +30,8 @@ def stage(root: Path, source: Path, runs: Mapping[str, ShownRun | None]) -> None
             write_text(page, _with_note(run))
     for name, text in _generated(root, runs).items():
         write_text(source / "book" / "_generated" / f"{name}.md", text)
-    write_json(source / DOCUMENT, {artifact_id: result_entry(ARTIFACTS[artifact_id], run) for artifact_id, run in runs.items()})
+    entries = {artifact_id: result_entry(ARTIFACTS[artifact_id], run) for artifact_id, run in runs.items()}
+    write_json(source / DOCUMENT, {"artifacts": entries, "standings": standings(read_conclusions(root), runs)})
 
 
 def _generated(root: Path, runs: Mapping[str, ShownRun | None]) -> dict[str, str]:

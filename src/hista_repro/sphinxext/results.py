@@ -1,16 +1,17 @@
 """A Sphinx extension that brings the numbers of recorded runs, and those of the paper, into prose.
 
     {result}`table-04 from {mae_group_mean} to {mae_hista}`   numbers that a page shows, in a few words; "not run" where it was not
-    {verdict}`table-04 figure-08`                             one word for the verdicts of these pages
+    {standings}`training`                                     where the findings chapter has the sentences about a question, counted
     {size}`table-04 figure-08`                                the profiles and dates of the runs behind them
     {printed}`4; Hista@40; Number`                            a cell of the paper's tables: number; row; column; block, if it has any
     ```{measured} table-04 figure-08                          sentences that need these results, with where the results come from
     ```{findings} table-04                                    the claims that a page tests, with what was measured
 
-Results are those that staging left in `DOCUMENT` (`book.pages.result_entry`). An artifact, a number or a cell that does not exist is a
-warning, and so an error in a build with `-W`.
+Results are those that staging left in `DOCUMENT` (`book.pages.result_entry`). An artifact, a number, a cell or a question that does not
+exist is a warning, and so an error in a build with `-W`.
 """
 
+import re
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -22,13 +23,12 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from hista_repro.artifacts.verdicts import Word, combine
 from hista_repro.errors import Refused, did_you_mean
 from hista_repro.files import read_json
 from hista_repro.paper import paper_table, paper_value
 
 DOCUMENT = "book/_generated/results.json"
-"""Below the folder of the pages' sources: artifact id -> what prose may use of it."""
+"""Below the folder of the pages' sources: `artifacts`, id -> what prose may use of it, and `standings` (`book.conclusions.standings`)."""
 
 Entry = dict[str, Any]
 RoleOutcome = tuple[list[nodes.Node], list[nodes.system_message]]
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    for name, role in (("result", _Result), ("verdict", _Verdict), ("size", _Size), ("printed", _Printed)):
+    for name, role in (("result", _Result), ("standings", _Standings), ("size", _Size), ("printed", _Printed)):
         app.add_role(name, role())
     app.add_directive("measured", _Measured)
     app.add_directive("findings", _Findings)
@@ -46,12 +46,16 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def entries_of(env: BuildEnvironment, artifact_ids: list[str]) -> list[Entry]:
     """The entries of these artifacts; raises `Refused` for an unknown one and for none at all."""
-    document = read_json(Path(env.srcdir) / DOCUMENT)
+    document = _document(env)["artifacts"]
     if unknown := [name for name in artifact_ids if name not in document]:
         raise Refused(f"unknown artifact {unknown[0]!r}; {did_you_mean(unknown[0], document)}")
     if not artifact_ids:
         raise Refused("no artifact is named")
     return [document[name] for name in artifact_ids]
+
+
+def _document(env: BuildEnvironment) -> dict[str, Any]:
+    return read_json(Path(env.srcdir) / DOCUMENT)
 
 
 class _Role(SphinxRole):
@@ -87,11 +91,13 @@ class _Result(_Role):
         return parts
 
 
-class _Verdict(_Role):
+class _Standings(_Role):
     def made(self) -> list[nodes.Node]:
-        word = combine(Word(entry["word"]) for entry in entries_of(self.env, self.text.split()))
-        slug = word.value.replace(" ", "-")
-        return [nodes.inline(text=word.value, classes=["verdict-word", f"verdict-word-{slug}"])]
+        by_question = _document(self.env)["standings"]
+        if self.text not in by_question:
+            raise Refused(f"no sentence of the findings chapter is about {self.text!r}; {did_you_mean(self.text, by_question)}")
+        counted = [f"{re.sub('^What (is |was )?', '', standing)}: {count}" for standing, count in by_question[self.text].items()]
+        return [nodes.Text("; ".join(counted))]
 
 
 class _Size(_Role):

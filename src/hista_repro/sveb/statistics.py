@@ -5,7 +5,7 @@ variance of the reference, V(1-V)/n, whose unbiased estimate is r(1-r)/(n-1). Th
 is why a perfect estimator scores `oracle_floor` and not 0. All this asks that f does not use the continuations of the reference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,6 +20,8 @@ from hista_repro.seeding import derive_seed
 from hista_repro.sveb.bootstrap import Array, holm, percentile_interval, resampled_prompts, two_sided_p
 
 COLUMNS = ("state_id", "problem_id", "domain", "estimator", "information", "estimate", "reference", "n")
+ROUNDING = 1e-5
+"""Estimates that lie nearer to each other than this are the same: some float32 operations on values between 0 and 1 tell no more."""
 SKILL_OF = {"mse": "skill", "within_prompt_mse": "within_prompt_skill"}
 
 
@@ -119,6 +121,8 @@ class _Measured:
     n_prompts: int
     fewest: int
     """The prompts of the smallest domain, on which the intervals of a mean of domains can rely."""
+    apart: NDArray[np.intp]
+    """(E,) in how many prompts the estimates differ from the baseline's; in a mean of domains, of the smallest where there are any."""
     n_states: int
     floor: float
     values: dict[str, Array]
@@ -136,7 +140,9 @@ def summarise(scores: pd.DataFrame, baseline: str = "loo-mean", repeats: int = 2
     it can be (see `bootstrap.two_sided_p`), so that with few prompts and many estimators nothing may be significant. `floor` is the
     `oracle_floor`.
 
-    Each interval holds `level`, from `repeats` resamples of prompts; with a single prompt, which shows no spread, it is NaN. Raises
+    Each interval holds `level`, from `repeats` resamples of prompts; with a single prompt, which shows no spread, it is NaN. The interval
+    of a difference relies on the prompts in which the two estimators differ at all by more than `ROUNDING`, as a sign test does: three
+    prompts that all say the same, among hundreds that say nothing, are three. Raises
     `Refused` for scores that cannot be compared: missing columns or estimates, estimators scored on different states, states with
     two references, no baseline.
     """
@@ -147,7 +153,9 @@ def summarise(scores: pd.DataFrame, baseline: str = "loo-mean", repeats: int = 2
     if not (repeats >= 1 and 0 < level < 1):
         raise ValueError(f"repeats must be 1 or more and level between 0 and 1, not {repeats} and {level}")
     measured = {
-        domain: _measure(part, resampled_prompts(part["problem_id"].nunique(), repeats, np.random.default_rng(derive_seed(seed, domain))))
+        domain: _measure(
+            part, baseline, resampled_prompts(part["problem_id"].nunique(), repeats, np.random.default_rng(derive_seed(seed, domain)))
+        )
         for domain, part in scores.groupby("domain")
     }
     if len(measured) > 1:
@@ -180,15 +188,17 @@ def check_scores(scores: pd.DataFrame) -> None:
         )
 
 
-def _measure(scores: pd.DataFrame, resamples_R_P: Array) -> _Measured:
+def _measure(scores: pd.DataFrame, baseline: str, resamples_R_P: Array) -> _Measured:
     states = scores.drop_duplicates("state_id").sort_values(["problem_id", "state_id"])
     estimates = scores.pivot(index="estimator", columns="state_id", values="estimate")[states["state_id"]]
     reference, n = states["reference"].to_numpy(np.float64), states["n"].to_numpy(np.float64)
     starts = np.flatnonzero(~states["problem_id"].duplicated())
     sums = _prompt_sums(estimates.to_numpy(np.float64), reference, n, starts)
+    differ_E_S = np.abs(estimates.to_numpy(np.float64) - estimates.loc[baseline].to_numpy(np.float64)) > ROUNDING
+    apart = np.logical_or.reduceat(differ_E_S, starts, axis=1).sum(axis=1)
     values = _statistics({name: sums_E_P.sum(axis=1) for name, sums_E_P in sums.items()})
     draws = _statistics({name: sums_E_P @ resamples_R_P.T for name, sums_E_P in sums.items()})
-    return _Measured(estimates.index, len(starts), len(starts), len(states), float(_floors(reference, n).mean()), values, draws)
+    return _Measured(estimates.index, len(starts), len(starts), apart, len(states), float(_floors(reference, n).mean()), values, draws)
 
 
 def _prompt_sums(estimates_E_S: Array, reference_S: Array, n_S: Array, starts_P: NDArray[np.intp]) -> dict[str, Array]:
@@ -243,6 +253,7 @@ def _mean(domains: Sequence[_Measured]) -> _Measured:
         first.estimators,
         sum(domain.n_prompts for domain in domains),
         min(domain.fewest for domain in domains),
+        _fewest_apart(np.stack([domain.apart for domain in domains])),
         sum(domain.n_states for domain in domains),
         float(np.mean([domain.floor for domain in domains])),
         {name: np.mean([domain.values[name] for domain in domains], axis=0) for name in first.values},
@@ -250,21 +261,36 @@ def _mean(domains: Sequence[_Measured]) -> _Measured:
     )
 
 
+def _fewest_apart(apart_D_E: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(E,) the least count above 0 over the domains; 0 where all are."""
+    least = np.where(apart_D_E > 0, apart_D_E, np.iinfo(np.intp).max).min(axis=0)
+    return np.where((apart_D_E > 0).any(axis=0), least, 0)
+
+
 def _rows(domain: str, measured: _Measured, baseline: str, level: float) -> pd.DataFrame:
     at = measured.estimators.get_loc(baseline)
+    relied_E = np.minimum(np.maximum(measured.apart, 2), measured.fewest)
     rows: dict[str, Any] = {"n_prompts": measured.n_prompts, "n_states": measured.n_states}
 
-    def add(name: str, values_E: Array, draws_E_R: Array) -> None:
-        low_E, high_E = percentile_interval(draws_E_R, level, measured.fewest)
+    def add(name: str, values_E: Array, low_E: Array, high_E: Array) -> None:
         rows.update({name: values_E, f"{name}_low": low_E, f"{name}_high": high_E})
+
+    def difference(values: Array) -> Array:
+        difference = values - values[at]
+        difference[measured.apart == 0] = 0
+        return difference
+
+    def by_estimator(function: Callable[..., Any], draws_E_R: Array, *rest: Any) -> Array:
+        return np.stack([function(draws_R, *rest, relied) for draws_R, relied in zip(draws_E_R, relied_E.tolist(), strict=True)], axis=-1)
 
     for name, values in measured.values.items():
         draws = measured.draws[name]
-        add(name, values, draws)
+        add(name, values, *percentile_interval(draws, level, measured.fewest))
         if not name.endswith("explained_variance"):
-            add(f"{name}_diff", values - values[at], draws - draws[at])
+            add(f"{name}_diff", difference(values), *by_estimator(percentile_interval, difference(draws), level))
         if name in SKILL_OF:
-            add(SKILL_OF[name], 1 - _ratio(values, values[at]), 1 - _ratio(draws, draws[at]))
-    p = two_sided_p(measured.draws["mse"] - measured.draws["mse"][at], measured.fewest)
+            ratio, ratio_draws = 1 - _ratio(values, values[at]), 1 - _ratio(draws, draws[at])
+            add(SKILL_OF[name], ratio, *percentile_interval(ratio_draws, level, measured.fewest))
+    p = by_estimator(two_sided_p, difference(measured.draws["mse"]))
     p[at] = np.nan
     return pd.DataFrame({"domain": domain, "estimator": measured.estimators, **rows, "p_holm": holm(p), "floor": measured.floor})
