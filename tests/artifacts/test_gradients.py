@@ -128,8 +128,8 @@ def test_what_is_said_of_gradients():
     assert words["the gradient is less noisy with loo-share than with loo-mean"] is Word.UNDECIDED
     assert words[less_noisy.format("hista-loo")] is Word.AGREES and words[less_noisy.format("numca-loo")] is Word.DISAGREES
     assert words[less_noisy.format("prefix-tree-loo")] is Word.NOT_COMPARABLE
-    assert words["the mean gradient with numca is off by more than 5% of its square"] is Word.AGREES
-    assert words["the mean gradient with hista is off by more than 5% of its square"] is Word.DISAGREES
+    assert words["the mean gradient with numca is off"] is Word.AGREES
+    assert words["the mean gradient with hista is off"] is Word.UNDECIDED
     assert words["numca needs fewer rollouts than numca-loo for the same step along the gradient"] is Word.AGREES
     assert words["the mean gradient with hista-loo is off by less than 5% of its square"] is Word.AGREES
 

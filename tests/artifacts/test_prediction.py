@@ -17,13 +17,14 @@ from hista_repro.artifacts.prediction import (
     measure_gradients_of,
     predict,
     rank_correlation,
+    readable_correlations,
     readable_prediction,
     shown_numbers,
     trained_estimator,
 )
 from hista_repro.artifacts.prediction_figure import plot_prediction
 from hista_repro.artifacts.registry import ARTIFACTS
-from hista_repro.artifacts.training_arms import TRAINING, VALIDATION, Arm, accuracy_over_seeds, outcomes
+from hista_repro.artifacts.training_arms import TRAINING, VALIDATION, Arm, outcome_over_seeds
 from hista_repro.artifacts.verdicts import Word
 from hista_repro.checkout import find_checkout
 from hista_repro.errors import Refused
@@ -40,7 +41,7 @@ from hista_repro.training.config import TrainConfig
 ROLLOUTS = {"model": "tiny", "group_size": 8, "max_tokens": 104, "temperature": 1.0}
 CONFIG = TrainConfig.from_dict({**ROLLOUTS, "problems": "arithmetic-steps", "out": ""}).to_dict()
 BUILD = {**ROLLOUTS, "problems": "arithmetic-steps"}
-ESTIMATORS = ("hista-loo", "numca-loo", "loo-mean", "group-mean")
+ESTIMATORS = ("hista-loo", "numca-loo", "prefix-tree-loo", "loo-mean", "group-mean")
 
 
 def arm(estimator, accuracy, seeds=5, noise=0.01, **settings):
@@ -76,11 +77,11 @@ def gradients(noise, problems=30, size=8):
     return Gradients("tiny on arithmetic-steps", {"group_size": 40}, size, table)
 
 
-ERRORS = dict(zip(ESTIMATORS, (0.1, 0.2, 0.3, 0.4), strict=True))
-NOISE = dict(zip(ESTIMATORS, (4.0, 3.0, 2.0, 1.0), strict=True))
+ERRORS = dict(zip(ESTIMATORS, (0.1, 0.2, 0.25, 0.3, 0.4), strict=True))
+NOISE = dict(zip(ESTIMATORS, (4.0, 3.0, 2.5, 2.0, 1.0), strict=True))
 """The other way round: what errs least has the noisiest gradient."""
 GRADIENTS = gradients(NOISE)
-WELL = [arm(name, accuracy) for name, accuracy in zip(ESTIMATORS, (0.8, 0.7, 0.6, 0.5), strict=True)]
+WELL = [arm(name, accuracy) for name, accuracy in zip(ESTIMATORS, (0.8, 0.7, 0.65, 0.6, 0.5), strict=True)]
 
 
 def test_errors_that_foretell_accuracy_agree_and_noise_that_does_not_disagrees():
@@ -100,28 +101,28 @@ def test_errors_that_foretell_accuracy_agree_and_noise_that_does_not_disagrees()
 def test_rollouts_needed_are_relative_to_the_mean_of_the_others_and_rounding_makes_no_rank():
     nearly = {**NOISE, "group-mean": 2.0 * (1 + 1e-7)}
     before = predict(measurement(ERRORS), gradients(nearly), WELL).predictors["needed"]
-    assert before.values.tolist() == [2.0, 1.5, 1.0, 1.0]
-    assert (before.draws[:, 2] == before.draws[:, 3]).all() and before.problems == 30
+    assert before.values.tolist() == [2.0, 1.5, 1.25, 1.0, 1.0]
+    assert (before.draws[:, 3] == before.draws[:, 4]).all() and before.problems == 30
 
 
 def test_an_arm_without_gradients_is_ranked_by_its_error_alone():
     arms = [*WELL, arm("probe-loo", 0.4)]
     prediction = predict(measurement({**ERRORS, "probe-loo": 0.5}), GRADIENTS, arms)
-    assert [one.name for one in prediction.ranked("needed")] == list(ESTIMATORS) and len(prediction.ranked("mse")) == 5
+    assert prediction.ranked("needed").tolist() == [True] * 5 + [False] and prediction.ranked("mse").all()
     assert prediction.correlation("mse", "after").estimate == -1 and prediction.correlation("needed", "after").estimate == 1
-    assert judge_prediction(prediction)[3].ours.startswith("rank correlation over 4 arms: +1.000")
+    assert judge_prediction(prediction)[3].ours.startswith("rank correlation over 5 arms: +1.000 [")
     shown = shown_numbers(prediction)
-    assert (shown["arms"], shown["ranked"], shown["seeds"]) == ("5", "4", "5")
-    assert (shown["best"], shown["best_mse"], shown["best_needed"]) == ("hista-loo", "1", "4")
+    assert (shown["arms"], shown["ranked"], shown["seeds"]) == ("6", "5", "5")
+    assert (shown["best"], shown["best_mse"], shown["best_needed"]) == ("hista-loo", "1", "5")
     unknown = [*WELL[1:], arm("probe-loo", 0.9)]
     shown = shown_numbers(predict(measurement({**ERRORS, "probe-loo": 0.35}), GRADIENTS, unknown))
-    assert (shown["best"], shown["best_mse"], shown["best_needed"]) == ("probe-loo", "3", "–")
+    assert (shown["best"], shown["best_mse"], shown["best_needed"]) == ("probe-loo", "4", "–")
     assert readable_prediction(prediction).frame.set_index("arm").loc["probe-loo", "rollouts needed"] == "–"
     plot_prediction(prediction.table(), {"mse": "error", "needed": "noise", "after": "accuracy"})
 
 
 def test_errors_that_mislead_disagree():
-    upside_down = [arm(name, accuracy) for name, accuracy in zip(ESTIMATORS, (0.5, 0.6, 0.7, 0.8), strict=True)]
+    upside_down = [arm(name, accuracy) for name, accuracy in zip(ESTIMATORS, (0.5, 0.6, 0.65, 0.7, 0.8), strict=True)]
     assert judge_prediction(predict(measurement(ERRORS), GRADIENTS, upside_down))[1].word is Word.DISAGREES
 
 
@@ -129,6 +130,40 @@ def test_arms_that_seeds_cannot_tell_apart_are_undecided():
     alike = [arm(name, 0.6, noise=0.1) for name in ("hista-loo", "numca-loo", "ramp", "group-mean")]
     prediction = predict(measurement({"hista-loo": 0.1, "numca-loo": 0.2, "ramp": 0.3, "group-mean": 0.4}), GRADIENTS, alike)
     assert judge_prediction(prediction)[0].word is Word.UNDECIDED
+
+
+def test_arms_too_few_to_show_anything_are_undecided_however_clear_each_of_them_is():
+    """Of four arms one order in twelve is as good, either way round."""
+    prediction = predict(measurement(ERRORS), GRADIENTS, WELL[:4])
+    assert prediction.correlation("mse", "average").high < 0
+    assert prediction.p_over_arms("mse", "average") == pytest.approx(2 / 24)
+    assert judge_prediction(prediction)[0].word is Word.UNDECIDED
+
+
+def test_the_permutation_test_has_its_level():
+    rng, found = np.random.default_rng(0), []
+    prediction = predict(measurement(ERRORS), GRADIENTS, WELL)
+    for _ in range(200):
+        found.append(replace(prediction, accuracies={"average": rng.random(5)}).p_over_arms("mse", "average"))
+    for level in (2 / 120, 0.1, 0.3):
+        assert np.mean(np.array(found) <= level) <= level + 3 * np.sqrt(level * (1 - level) / 200)
+    assert min(found) == pytest.approx(2 / 120), "all orders of five arms"
+
+
+def test_errors_rank_estimates_of_values_alone_and_sets_apart():
+    arms = [*WELL, arm("zero", 0.9)]
+    prediction = predict(measurement({**ERRORS, "zero": 0.5}), gradients({**NOISE, "zero": 0.5}), arms)
+    assert prediction.ranked("mse").tolist() == [True] * 5 + [False] and prediction.ranked("needed").all()
+    assert prediction.correlation("mse", "average").estimate == -1, "zero has the largest error and the most accuracy"
+    shown = shown_numbers(prediction)
+    assert (shown["best"], shown["best_mse"], shown["best_needed"], shown["valued"]) == ("zero", "–", "1", "5")
+    table = readable_correlations(prediction).frame
+    assert table[["of", "over", "arms"]].to_numpy().tolist() == [
+        ["corrected MSE", "all that are ranked", "5"],
+        ["corrected MSE", "set siblings", "4"],
+        ["rollouts needed", "all that are ranked", "6"],
+        ["rollouts needed", "set siblings", "4"],
+    ]
 
 
 def test_the_error_is_the_corrected_one_of_all_states():
@@ -143,17 +178,17 @@ def test_the_error_is_the_corrected_one_of_all_states():
 
 @pytest.mark.parametrize("seeds", [2, 5, 7])
 def test_accuracies_are_those_of_other_pages(seeds):
-    arms = [arm(name, accuracy, seeds) for name, accuracy in zip(ESTIMATORS, (0.99, 0.7, 0.6, 0.5), strict=True)]
+    arms = [arm(name, accuracy, seeds) for name, accuracy in zip(ESTIMATORS, (0.99, 0.7, 0.65, 0.6, 0.5), strict=True)]
     table = predict(measurement(ERRORS), GRADIENTS, arms).table().set_index("arm")
     for one in arms:
-        expected = accuracy_over_seeds(outcomes(one)["after"])
+        expected = outcome_over_seeds(one, "after")
         assert list(table.loc[one.name, ["after", "after_low", "after_high"]]) == [expected.estimate, expected.low, expected.high]
 
 
 def test_few_seeds_widen_the_interval_of_the_correlation_which_ends_where_correlations_do():
     found = {}
     for seeds in (2, 3, 5):
-        arms = [arm(name, accuracy, seeds, noise=0.1) for name, accuracy in zip(ESTIMATORS, (0.65, 0.65, 0.6, 0.6), strict=True)]
+        arms = [arm(name, accuracy, seeds, noise=0.1) for name, accuracy in zip(ESTIMATORS, (0.65, 0.65, 0.65, 0.6, 0.6), strict=True)]
         found[seeds] = predict(measurement(ERRORS), GRADIENTS, arms).correlation("mse", "after")
         assert -1 <= found[seeds].low <= found[seeds].high <= 1
     assert (found[2].low, found[2].high) == (-1, 1), "two seeds tell nothing"

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from hista_repro.artifacts.measurements import measure
 from hista_repro.artifacts.shifts import (
     BIN_EDGES,
     BIN_WIDTH,
@@ -8,6 +11,7 @@ from hista_repro.artifacts.shifts import (
     judge_far,
     judge_smoother,
     judge_without_numbers,
+    new_numbers,
     peak_difference,
     readable_shares,
     share_text,
@@ -15,6 +19,8 @@ from hista_repro.artifacts.shifts import (
     shifts,
 )
 from hista_repro.artifacts.verdicts import Word
+from hista_repro.sveb import record
+from hista_repro.sveb.records import read_table
 
 GROUP = [0.5] * 8
 NUMCA = [0.5, 0.51, 1.0, 1.0, 0.0, 0.0, 0.7, 0.3]
@@ -89,10 +95,17 @@ def test_the_smoother_estimator_has_the_lower_peak(measured):
     assert judge_smoother(measurement, "numca", than="hista").word is Word.DISAGREES
 
 
-def test_domains_without_numbers_are_asked_for_and_else_not_run(measured, numca):
-    assert [finding.word for finding in judge_without_numbers([numca])] == [Word.NOT_RUN]
-    science = measured({"group-mean": [0.5] * 40, "numca": [0.5] * 40, "own-return": [1.0] * 40}, [0.5] * 40, domain="science")
-    assert [finding.word for finding in judge_without_numbers([numca, science])] == [Word.AGREES]
+def test_answers_without_numbers_are_asked_for_and_else_not_run(measured, numca):
+    assert [finding.word for finding in judge_without_numbers([numca], {numca.name: 3.0})] == [Word.NOT_RUN]
+    states = {"group-mean": [0.5] * 40, "numca": [0.5] * 40, "own-return": [1.0] * 40}
+    words = replace(measured(states, [0.5] * 40, domain="general"), name="tiny on words")
+    assert [finding.word for finding in judge_without_numbers([numca, words], {numca.name: 3.0, words.name: 0.0})] == [Word.AGREES]
+
+
+def test_new_numbers_are_those_of_the_problems_that_were_kept(small_build):
+    (measurement,) = measure([small_build], ["group-mean"])
+    problems = read_table(record(small_build), "problems")
+    assert new_numbers(measurement) == problems[problems["kept"]]["new_numbers"].median() > 0
 
 
 def test_one_bin_is_centred_on_no_shift():

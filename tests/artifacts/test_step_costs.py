@@ -1,11 +1,26 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from hista_repro.artifacts.step_costs import CREDIT, FORWARD, MEMORY, TIME, judge_overhead, overhead, printed_overheads, share, step_costs
+from hista_repro.artifacts.step_costs import (
+    CREDIT,
+    FORWARD,
+    MEMORY,
+    NO_GPU,
+    TIME,
+    judge_overhead,
+    overhead,
+    overhead_text,
+    printed_overheads,
+    readable_costs,
+    share,
+    step_costs,
+)
 from hista_repro.artifacts.training_arms import Arm
 from hista_repro.artifacts.verdicts import Word
 
-CONFIG = {"model": "tiny", "problems": "arithmetic-steps"}
+CONFIG = {"model": "tiny", "problems": "arithmetic-steps", "steps": 6, "prompts": 4, "group_size": 8, "validation_problems": 16}
 
 
 def arm(name, seconds, credit=None):
@@ -43,6 +58,15 @@ def test_overheads_are_paired_by_seed(arms):
 @pytest.mark.parametrize(("most", "word"), [(0.06, Word.AGREES), (0.04, Word.DISAGREES)])
 def test_an_overhead_is_held_against_the_largest_printed(arms, most, word):
     assert judge_overhead(step_costs(arms), arms[1], "DAPO", TIME, most).word is word
+
+
+def test_main_memory_is_not_held_against_that_of_gpus(arms):
+    finding = judge_overhead(step_costs(arms), arms[1], "DAPO", MEMORY, 0.06)
+    assert (finding.word, finding.ours) == (Word.NOT_COMPARABLE, NO_GPU)
+    assert readable_costs(arms, step_costs(arms), MEMORY, "DAPO").frame["overhead"].tolist() == ["–", NO_GPU]
+    on_gpus = [replace(arm, gpus=["H200"]) for arm in arms]
+    assert judge_overhead(step_costs(on_gpus), on_gpus[1], "DAPO", MEMORY, 0.06).word is Word.AGREES
+    assert overhead_text(on_gpus, step_costs(on_gpus), "DAPO + Hista", "DAPO", MEMORY) == "+0.0% [+0.0%, +0.0%]"
 
 
 def test_printed_overheads():

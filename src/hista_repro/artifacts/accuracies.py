@@ -174,7 +174,8 @@ def _finding(accuracies: Accuracies, printed: Mapping[str, float], first: Arm, s
     ours, resolved = difference(first, second, accuracies.columns[AVERAGE])
     mean = _mean(theirs)
     word = judge_direction(mean, ours) if mean else Word.NOT_COMPARABLE
-    text = ours.text(signed=True) + (f"; a difference of {number_text(resolved)} would be found" if resolved else "")
+    found = f"a difference of {number_text(resolved)} between these two models would be found" if resolved else "these two models"
+    text = f"{ours.text(signed=True)}; {found}, other trainings of them are not covered"
     return Finding(_claim((first.name, second.name), theirs), first.block, _printed_text(theirs), text, word)
 
 

@@ -82,15 +82,17 @@ def readable_differences(measurement: Measurement, pairs: Sequence[tuple[str, st
     return Captioned(pd.DataFrame(rows, columns=["comparison", "MAE", "corrected MSE", "MAE in words"]), measurement.name)
 
 
-def gain_left(measurement: Measurement, published: str, unbiased: str) -> Interval | None:
-    """The share of a method's gain in MAE that is left when a rollout's own reward is kept out of its values.
+def gain_left(measurement: Measurement, published: str, unbiased: str, error: str = "mae") -> Interval | None:
+    """The share of a method's gain that is left when a rollout's own reward is kept out of its values; `error` is "mae" or "mse".
 
     The gain of the `unbiased` form over loo-mean, divided by that of the `published` form over group-mean; None where the interval of the
     latter includes 0, so that there is no gain to speak of.
     """
     states = measurement.estimates()
     names = ["group-mean", published, "loo-mean", unbiased]
-    errors = (states[names].sub(states["reference"], axis=0)).abs().groupby(states["problem_id"]).sum().to_numpy()
+    # the noise of the references is in both errors of a gain and drops out
+    per_state = states[names].sub(states["reference"], axis=0).abs() ** {"mae": 1, "mse": 2}[error]
+    errors = per_state.groupby(states["problem_id"]).sum().to_numpy()
     resamples_R_P = resampled_prompts(len(errors), REPEATS, np.random.default_rng(derive_seed(0, "gain", published)))
     draws_R_4 = resamples_R_P @ errors
     gain_R, left_R = draws_R_4[:, 0] - draws_R_4[:, 1], draws_R_4[:, 2] - draws_R_4[:, 3]

@@ -12,18 +12,28 @@ from hista_repro.artifacts.verdicts import Interval, number_text
 LEAVE_ONE_OUT = {"hista": "hista-loo", "numca": "numca-loo"}
 """A published method -> its form without the own outcome."""
 NO_GAIN = "no clear gain"
+TITLES = {"mae": "MAE", "mse": "squared error"}
+"""The errors that gains are shared in, as a page calls them."""
 
 
-def gain_shares(measurements: Sequence[Measurement]) -> dict[str, dict[str, Interval | None]]:
-    """Method -> setting -> `comparisons.gain_left`."""
-    return {method: {m.name: gain_left(m, method, left) for m in measurements} for method, left in LEAVE_ONE_OUT.items()}
+def gain_shares(measurements: Sequence[Measurement], error: str) -> dict[str, dict[str, Interval | None]]:
+    """Method -> setting -> `comparisons.gain_left` in `error`."""
+    return {method: {m.name: gain_left(m, method, left, error) for m in measurements} for method, left in LEAVE_ONE_OUT.items()}
 
 
-def readable_shares(shares: Mapping[str, Mapping[str, Interval | None]]) -> Captioned:
-    """A row for each setting, a column for each method of `gain_shares`."""
-    columns = {method: [NO_GAIN if share is None else share.text() for share in found.values()] for method, found in shares.items()}
-    settings = list(next(iter(shares.values())))
-    return Captioned(pd.DataFrame({"setting": settings, **columns}), "Share of the gain in MAE that is left without the own outcome.")
+def readable_shares(shares: Mapping[str, Mapping[str, Mapping[str, Interval | None]]]) -> Captioned:
+    """A row for each setting, and a column for each method and error; error -> `gain_shares`."""
+    columns = {
+        f"{method}, {TITLES[error]}": [share_text(share) for share in found.values()]
+        for error, by_method in shares.items()
+        for method, found in by_method.items()
+    }
+    settings = list(next(iter(next(iter(shares.values())).values())))
+    return Captioned(pd.DataFrame({"setting": settings, **columns}), "Share of the gain that is left without the own outcome.")
+
+
+def share_text(share: Interval | None) -> str:
+    return NO_GAIN if share is None else share.text()
 
 
 def shares_in_words(shares: Mapping[str, Interval | None]) -> str:
@@ -32,4 +42,6 @@ def shares_in_words(shares: Mapping[str, Interval | None]) -> str:
     if not found:
         return NO_GAIN
     ends = number_text(found[0]) if len(found) == 1 else f"{number_text(found[0])} to {number_text(found[-1])}"
-    return f"{ends} ({len(found)} of {len(shares)} settings)"
+    if len(found) == len(shares):
+        return f"{ends} in all {len(shares)} settings"
+    return f"{ends} in {len(found)} of {len(shares)} settings, the others without a clear gain"

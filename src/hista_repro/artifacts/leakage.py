@@ -157,9 +157,9 @@ def _by_position(states: pd.DataFrame, values_S: np.ndarray) -> pd.DataFrame:
     resamples_R_P = _resamples(len(sums))
     with np.errstate(invalid="ignore"):
         draws_B_R = ((resamples_R_P @ sums["value"].to_numpy()) / (resamples_R_P @ sums["n"].to_numpy())).T
-    low, high = percentile_interval(draws_B_R[:, 1:], 0.95, len(sums))
-    alone = (sums["n"] > 0).sum().to_numpy() < 2
-    low[alone] = high[alone] = np.nan
+    problems_B = (sums["n"] > 0).sum().to_numpy()
+    ends = [percentile_interval(draws_R, 0.95, problems) for draws_R, problems in zip(draws_B_R[:, 1:], problems_B.tolist(), strict=True)]
+    low, high = np.array(ends).T
     counts = sums["n"].sum().astype(int)
     return pd.DataFrame({"bin": counts.index, "n_states": counts.to_numpy(), "mean": draws_B_R[:, 0], "low": low, "high": high})
 

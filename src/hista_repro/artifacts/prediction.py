@@ -2,7 +2,8 @@
 
 Measured before are the errors on SVEB, and how many rollouts the gradient takes (`Gradients.needed`). The rank correlation is Spearman's,
 over arms. Its interval resamples the problems behind the measurements and the seeds behind the accuracies, for all arms alike, and holds
-for these arms: arms themselves are not resampled.
+for these arms: arms themselves are not resampled. What so few arms can show is another question, which a permutation test over them
+answers. A claim has to pass both.
 
 An estimator's error depends on how many rollouts it sees and on its settings, so the benchmark has groups of the size that the arms train
 with, and estimators are scored with the settings and spacings of the arms. Gradients are those of groups of that size, too.
@@ -16,7 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from numpy.typing import NDArray
+from scipy.stats import permutation_test, rankdata
 
 from hista_repro.artifacts.gradients import REFERENCE, Gradients
 from hista_repro.artifacts.group_gradients import adapted, gradient_table, usable
@@ -24,10 +26,10 @@ from hista_repro.artifacts.kept_tables import kept_scores, kept_table
 from hista_repro.artifacts.measurements import REPEATS, Measurement, measure
 from hista_repro.artifacts.problem_sums import error_sums
 from hista_repro.artifacts.tables import Captioned
-from hista_repro.artifacts.training_arms import Arm, accuracy_over_seeds, outcomes, setting_of
-from hista_repro.artifacts.verdicts import Finding, Interval, judge_direction, number_text
+from hista_repro.artifacts.training_arms import Arm, outcome_over_seeds, outcomes, setting_of
+from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction, number_text
 from hista_repro.errors import Refused
-from hista_repro.estimators import Estimator, get_estimator
+from hista_repro.estimators import Estimator, Information, get_estimator
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb import Benchmark, BuildConfig, record
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
@@ -39,8 +41,16 @@ OUTCOMES = {"average": "trained on: all updates", "after": "held out: after"}
 """Columns of `training_arms.outcomes` that are foretold."""
 PREDICTORS = {"mse": "corrected MSE", "needed": "rollouts needed"}
 """What is measured before training."""
+NO_VALUES = ("zero", "otb", "otb-loo", "loo-share")
+"""Baselines that are made for the gradient's noise, or none at all: how far they are from the values is no error of theirs."""
+LEVEL = 0.05
+"""Of the permutation test over arms."""
+_PERMUTATIONS = 20_000
+"""All orders of up to seven arms are counted; of more, so many are drawn."""
 _UNKNOWN = "–"
 _DIGITS = 2
+_FEWEST = 3
+Mask = NDArray[np.bool_]
 
 
 def estimator_of(arm: Arm) -> str:
@@ -58,7 +68,7 @@ def trained_estimator(arm: Arm) -> Estimator:
 
 def check_arms(arms: Sequence[Arm]) -> None:
     """Raise `Refused` for fewer than three arms, and for arms that differ in more than the estimator."""
-    if len(arms) < 3:
+    if len(arms) < _FEWEST:
         raise Refused(f"arms: a rank correlation needs three or more, not {len(arms)}")
     for name, value in arms[0].config.items():
         other = next((arm for arm in arms if arm.config[name] != value), None)
@@ -136,25 +146,47 @@ class Prediction:
     """Outcome -> (R, A) those of resampled seeds."""
     seeds: int
 
-    def ranked(self, predictor: str) -> list[Arm]:
-        """The arms that the predictor is measured of."""
-        return [arm for arm, value in zip(self.arms, self.predictors[predictor].values, strict=True) if np.isfinite(value)]
+    def ranked(self, predictor: str, among: Information | None = None) -> Mask:
+        """(A,) the arms that the predictor ranks: those that it is measured of, and errors only where an estimator estimates values.
 
-    def correlation(self, predictor: str, outcome: str) -> Interval:
+        With `among`, only the arms whose estimators look at the same.
+        """
+        estimators = [estimator_of(arm) for arm in self.arms]
+        known = np.isfinite(self.predictors[predictor].values)
+        if predictor == "mse":
+            known &= [name not in NO_VALUES for name in estimators]
+        return known if among is None else known & [get_estimator(name).information is among for name in estimators]
+
+    def correlation(self, predictor: str, outcome: str, among: Information | None = None) -> Interval:
         """Spearman's rank correlation over the arms `ranked`; where less of the predictor foretells more accuracy it is negative.
 
         Its interval ends at -1 and 1, since a correlation does.
         """
-        before, known = self.predictors[predictor], np.isfinite(self.predictors[predictor].values)
-        draws = rank_correlation(before.draws[:, known], self.accuracy_draws[outcome][:, known])
+        before, which = self.predictors[predictor], self.ranked(predictor, among)
+        draws = rank_correlation(before.draws[:, which], self.accuracy_draws[outcome][:, which])
         low, high = percentile_interval(draws, 0.95, self.seeds)
-        estimate = rank_correlation(before.values[None, known], self.accuracies[outcome][None, known])
+        estimate = rank_correlation(before.values[None, which], self.accuracies[outcome][None, which])
         return Interval(float(estimate[0]), max(float(low), -1.0), min(float(high), 1.0))
+
+    def p_over_arms(self, predictor: str, outcome: str, among: Information | None = None) -> float:
+        """The two-sided p-value of the rank correlation where any order of the accuracies is as likely as any other."""
+        which = self.ranked(predictor, among)
+        before, after = self.predictors[predictor].values[None, which], self.accuracies[outcome][None, which]
+        rng = np.random.default_rng(derive_seed(0, "permutations"))
+        test = permutation_test(
+            (after[0],),
+            lambda values: rank_correlation(before, values[None])[0],
+            permutation_type="pairings",
+            vectorized=False,
+            n_resamples=_PERMUTATIONS,
+            rng=rng,
+        )
+        return float(test.pvalue)
 
     def table(self) -> pd.DataFrame:
         """One row per arm: arm, estimator, information, and each predictor and outcome with its 95% interval (`_low`, `_high`).
 
-        Accuracies and their intervals are those of other pages about training (`training_arms.accuracy_over_seeds`).
+        Accuracies and their intervals are those of other pages about training (`training_arms.outcome_over_seeds`).
         """
         rows = pd.DataFrame(
             {
@@ -167,7 +199,7 @@ class Prediction:
             rows[name] = predictor.values
             rows[f"{name}_low"], rows[f"{name}_high"] = percentile_interval(predictor.draws.T, 0.95, predictor.problems)
         for name in self.accuracies:
-            intervals = [accuracy_over_seeds(outcomes(arm)[name]) for arm in self.arms]
+            intervals = [outcome_over_seeds(arm, name) for arm in self.arms]
             for end in ("estimate", "low", "high"):
                 rows[name if end == "estimate" else f"{name}_{end}"] = [getattr(interval, end) for interval in intervals]
         return rows.sort_values("mse", ignore_index=True)
@@ -212,6 +244,22 @@ def rank_correlation(first: Array, second: Array) -> Array:
     return np.divide((a * b).sum(axis=1), scale, out=np.zeros(len(a)), where=scale > 0)
 
 
+def readable_correlations(prediction: Prediction) -> Captioned:
+    """The rank correlations of each predictor: over all arms that it ranks, and over those of one information set, if it ranks three."""
+    rows = []
+    for predictor, title in PREDICTORS.items():
+        for among in (None, *Information):
+            if among is not None and prediction.ranked(predictor, among).sum() < _FEWEST:
+                continue
+            row = {"of": title, "over": "all that are ranked" if among is None else f"set {among}"}
+            row["arms"] = str(prediction.ranked(predictor, among).sum())
+            for outcome, words in OUTCOMES.items():
+                row[words] = prediction.correlation(predictor, outcome, among).text(signed=True)
+                row[f"p ({words})"] = f"{prediction.p_over_arms(predictor, outcome, among):.3f}"
+            rows.append(row)
+    return Captioned(pd.DataFrame(rows), "Rank correlations with accuracy; −1 if everything smaller goes with more. p: over arms.")
+
+
 def readable_prediction(prediction: Prediction) -> Captioned:
     table = prediction.table()
     shown = table[["arm", "information"]].copy()
@@ -222,19 +270,22 @@ def readable_prediction(prediction: Prediction) -> Captioned:
 
 
 def judge_prediction(prediction: Prediction) -> list[Finding]:
-    """The claims that arms with less of each predictor end higher; of errors, the paper takes that for granted."""
+    """The claims that arms with less of each predictor end higher; of errors, the paper takes that for granted.
+
+    A direction counts if its interval has it and so few arms would seldom show it by chance (`LEVEL`).
+    """
     smaller = {"mse": "smaller errors", "needed": "gradients that need fewer rollouts"}
     when = {"average": "while training", "after": "on held-out problems"}
     findings = []
     for predictor, outcome in product(PREDICTORS, OUTCOMES):
-        found = prediction.correlation(predictor, outcome)
+        found, p = prediction.correlation(predictor, outcome), prediction.p_over_arms(predictor, outcome)
         findings.append(
             Finding(
                 f"{smaller[predictor]} go with more accuracy {when[outcome]}",
                 setting_of(prediction.arms[0]),
                 "taken for granted" if predictor == "mse" else "no claim",
-                f"rank correlation over {len(prediction.ranked(predictor))} arms: {found.text(signed=True)}",
-                judge_direction(-1, found),
+                f"rank correlation over {prediction.ranked(predictor).sum()} arms: {found.text(signed=True)}, p = {p:.3f} over arms",
+                judge_direction(-1, found) if p < LEVEL else Word.UNDECIDED,
             )
         )
     return findings
@@ -244,9 +295,13 @@ def shown_numbers(prediction: Prediction) -> dict[str, str]:
     """The numbers that the page and the book's prose name."""
     pairs = product(PREDICTORS, OUTCOMES)
     correlations = {f"{before}_{outcome}": prediction.correlation(before, outcome).text(signed=True) for before, outcome in pairs}
-    counts = {"arms": len(prediction.arms), "ranked": len(prediction.ranked("needed")), "seeds": prediction.seeds}
+    counts = {"arms": len(prediction.arms), "ranked": prediction.ranked("needed").sum(), "seeds": prediction.seeds}
+    counts["valued"] = prediction.ranked("mse").sum()
     best = int(prediction.accuracies["average"].argmax())
-    places = {f"best_{name}": _place(predictor.values, best) for name, predictor in prediction.predictors.items()}
+    places = {}
+    for name, predictor in prediction.predictors.items():
+        which = prediction.ranked(name)
+        places[f"best_{name}"] = _place(predictor.values[which], predictor.values[best]) if which[best] else _UNKNOWN
     return {
         "setting": setting_of(prediction.arms[0]),
         **{name: str(count) for name, count in counts.items()},
@@ -257,6 +312,6 @@ def shown_numbers(prediction: Prediction) -> dict[str, str]:
     }
 
 
-def _place(values: Array, which: int) -> str:
+def _place(values: Array, value: float) -> str:
     """From the smallest on: 1 for the smallest of all."""
-    return str(1 + int((values < values[which]).sum())) if np.isfinite(values[which]) else _UNKNOWN
+    return str(1 + int((values < value).sum()))

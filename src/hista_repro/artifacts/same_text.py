@@ -10,6 +10,7 @@ from dataclasses import replace
 import pandas as pd
 
 from hista_repro.artifacts.comparisons import BASELINE, error_difference
+from hista_repro.artifacts.conditions import FEWEST
 from hista_repro.artifacts.kept_tables import kept_scores
 from hista_repro.artifacts.measurements import Measurement
 from hista_repro.artifacts.tables import Captioned
@@ -32,8 +33,6 @@ PARTS = {"all": "all states", "shared": "another answer has the same text", "alo
 _HEADS = {"all": "all states", "shared": "text that others share", "alone": "text of its own"}
 EQUAL = 0.001
 """Values of at most this distance are equal for all purposes."""
-_FEWEST = 20
-"""Problems without which there is no interval: of fewer, percentiles were seen to be too narrow for a ratio (`conditions`)."""
 
 
 def with_variants(measurement: Measurement) -> Measurement:
@@ -150,6 +149,6 @@ def shown_numbers(measurement: Measurement, parts: Mapping[str, Measurement], ot
 
 
 def _difference(part: Measurement, estimator: str, against: str) -> Interval | None:
-    if part.scores["problem_id"].nunique() < _FEWEST:
+    if part.scores["problem_id"].nunique() < FEWEST:
         return None
     return error_difference(part, estimator, against, "mse")

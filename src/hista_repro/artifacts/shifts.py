@@ -1,6 +1,6 @@
 """How far estimates move from the group mean, and what the far ones know (Figures 2, 6, 7 and 8 of the paper)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,9 @@ from hista_repro.artifacts.measurements import REPEATS, Measurement
 from hista_repro.artifacts.tables import Captioned
 from hista_repro.artifacts.verdicts import Finding, Interval, Word, judge_direction
 from hista_repro.seeding import derive_seed
+from hista_repro.sveb import record
 from hista_repro.sveb.bootstrap import Array, percentile_interval, resampled_prompts
+from hista_repro.sveb.records import read_table
 
 BIN_WIDTH = 0.05
 BIN_EDGES = np.arange(-1 - BIN_WIDTH / 2, 1 + BIN_WIDTH, BIN_WIDTH)
@@ -21,8 +23,6 @@ FAR = 0.4
 """The paper speaks of predictions "near 0.5 and -0.5"; shifts of at least this size count as such."""
 SURE = 0.1
 """A state whose continuations end the same way up to this share has its outcome decided."""
-WITHOUT_NUMBERS = ("science",)
-"""The field that the paper names as one with few numbers (section 5.2)."""
 
 
 def shifts(measurement: Measurement, estimator: str) -> pd.DataFrame:
@@ -81,10 +81,20 @@ def judge_decided(measurement: Measurement, estimator: str) -> Finding:
     return _judge_share(measurement, estimator, "sure", "most of those are states whose outcome is decided", "suggested", above=0.5)
 
 
-def judge_without_numbers(measurements: Sequence[Measurement], estimator: str = "numca") -> list[Finding]:
-    """Appendix C: in domains without explicit numbers, Numca stays at the group mean; taken here as: in most states."""
+def new_numbers(measurement: Measurement) -> float:
+    """How many numbers a typical answer writes that its question does not have: the median over the problems of a build."""
+    problems = read_table(record(measurement.config), "problems")
+    return float(problems.loc[problems["kept"], "new_numbers"].median())
+
+
+def judge_without_numbers(measurements: Sequence[Measurement], numbers: Mapping[str, float], estimator: str = "numca") -> list[Finding]:
+    """Appendix C: in domains without explicit numbers, Numca stays at the group mean; taken here as: in most states.
+
+    `numbers`: the name of a measurement -> its `new_numbers`. What a field is called says nothing: generated problems on science are full
+    of numbers.
+    """
     claim, paper = "without numbers in the text, estimates stay at the group mean", "seen in the figure"
-    there = [measurement for measurement in measurements if measurement.domain in WITHOUT_NUMBERS]
+    there = [measurement for measurement in measurements if numbers[measurement.name] == 0]
     findings = [_judge_share(measurement, estimator, "unmoved", claim, paper, above=0.5) for measurement in there]
     return findings or [Finding(f"{estimator}: {claim}", "–", paper, "–", Word.NOT_RUN)]
 

@@ -14,6 +14,7 @@ CREDIT, FORWARD = "credit/seconds", "credit/forward_seconds"
 UNITS = {TIME: "s", MEMORY: "GiB"}
 WITHOUT, WITH = "DAPO", "DAPO + Hista"
 """The paper's two rows."""
+NO_GPU = "not measured, for want of a GPU"
 _WARM = 2
 """Updates left out at the start, in which memory is first allocated; all but the last of a run that has no more."""
 
@@ -58,7 +59,7 @@ def readable_costs(arms: Sequence[Arm], costs: pd.DataFrame, column: str, agains
     for arm in arms:
         mean = over_seeds(costs.loc[costs["arm"] == arm.name, column])
         row = {"arm": arm.name, f"{UNITS[column]} per update": mean.text()}
-        row["overhead"] = "–" if arm.name == against else share_text(overhead(costs, arm.name, against, column), signed=True)
+        row["overhead"] = "–" if arm.name == against else overhead_text(arms, costs, arm.name, against, column)
         if column == TIME:
             row |= {
                 "estimator": share_text(share(costs, arm.name, CREDIT)),
@@ -68,12 +69,25 @@ def readable_costs(arms: Sequence[Arm], costs: pd.DataFrame, column: str, agains
     return Captioned(pd.DataFrame(rows), f"{size_of(arms)}. Overhead over {against}; shares of the time of an update.")
 
 
+def overhead_text(arms: Sequence[Arm], costs: pd.DataFrame, arm: str, against: str, column: str) -> str:
+    """`overhead` in percent; main memory has none (`judge_overhead`)."""
+    if column == MEMORY and not arms[0].gpus:
+        return NO_GPU
+    return share_text(overhead(costs, arm, against, column), signed=True)
+
+
 def judge_overhead(costs: pd.DataFrame, arm: Arm, against: str, column: str, most: float) -> Finding:
-    """That the arm costs at most a share `most` more: the largest that the paper printed."""
+    """That the arm costs at most a share `most` more: the largest that the paper printed.
+
+    Memory is compared on GPUs alone: what a process holds of main memory is what its interpreter and libraries take, and what earlier
+    runs in the same process left.
+    """
+    claim, printed = f"{arm.name} costs at most {most:.1%} more than {against}", f"at most {most:+.1%}"
+    if column == MEMORY and not arm.gpus:
+        return Finding(claim, setting_of(arm), printed, NO_GPU, Word.NOT_COMPARABLE)
     ours = overhead(costs, arm.name, against, column)
     word = Word.AGREES if ours.high <= most else Word.DISAGREES if ours.low > most else Word.UNDECIDED
-    claim = f"{arm.name} costs at most {most:.1%} more than {against}"
-    return Finding(claim, setting_of(arm), f"at most {most:+.1%}", share_text(ours, signed=True), word)
+    return Finding(claim, setting_of(arm), printed, share_text(ours, signed=True), word)
 
 
 def share_text(interval: Interval, *, signed: bool = False) -> str:

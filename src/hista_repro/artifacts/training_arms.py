@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from hista_repro.artifacts.tables import Captioned
@@ -40,6 +41,8 @@ class Arm:
     """`training.TrainConfig` of the first seed, without the folder of its run."""
     metrics: pd.DataFrame
     """One row per seed and step: seed, step, and what the run logged (`training.metrics_log`)."""
+    gpus: Sequence[str] = ()
+    """Those that its runs had."""
 
     @property
     def seeds(self) -> list[int]:
@@ -72,23 +75,28 @@ def _folder(config: str, run: str, seed: int, settings: Mapping[str, Any]) -> Pa
 
 def _arm(name: str, folders: Mapping[int, Path]) -> Arm:
     metrics = pd.concat([read_metrics(folder).assign(seed=seed) for seed, folder in folders.items()], ignore_index=True)
-    config = read_json(next(iter(folders.values())) / "manifest.json")["config"]
-    return Arm(name, {setting: value for setting, value in config.items() if setting != "out"}, metrics)
+    manifest = read_json(next(iter(folders.values())) / "manifest.json")
+    config = {setting: value for setting, value in manifest["config"].items() if setting != "out"}
+    return Arm(name, config, metrics, manifest["provenance"]["hardware"]["gpus"])
 
 
-def over_seeds(values: Sequence[float]) -> Interval:
-    """The mean of one number per seed, with Student's 95% interval."""
+def over_seeds(values: Sequence[float], known: Sequence[float] = ()) -> Interval:
+    """The mean of one number per seed, with a 95% interval: Student's, or a wider one where the seeds are alike by luck.
+
+    `known` are standard errors that each of the numbers has at least, whatever the seeds; the interval is no narrower than they make it.
+    """
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         raise ValueError(f"values: an interval needs two or more, not {len(values)}")
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-    reach = float(student.ppf(0.975, len(values) - 1)) * error
+    least = float(np.sqrt(np.square(known).sum())) / len(values)
+    reach = max(float(student.ppf(0.975, len(values) - 1)) * error, float(norm.ppf(0.975)) * least)
     return Interval(mean, mean - reach, mean + reach)
 
 
-def accuracy_over_seeds(values: Sequence[float]) -> Interval:
+def accuracy_over_seeds(values: Sequence[float], known: Sequence[float] = ()) -> Interval:
     """`over_seeds` of an accuracy; the interval ends at 0 and 1, since an accuracy does."""
-    interval = over_seeds(values)
+    interval = over_seeds(values, known)
     return replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0))
 
 
@@ -107,13 +115,40 @@ def outcomes(arm: Arm) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
 
 
+def answer_errors(arm: Arm) -> pd.DataFrame:
+    """The standard errors that the numbers of `outcomes` have because other answers could have been drawn; same rows and columns.
+
+    Binomial, as if each answer were to a problem of its own: a little too large, since problems differ and arms answer the same.
+    """
+    per_update, held_out = arm.config["prompts"] * arm.config["group_size"], arm.config["validation_problems"]
+    rows = {}
+    for seed, metrics in arm.metrics.groupby("seed"):
+        trained, validated = metrics[TRAINING].dropna(), metrics[VALIDATION].dropna()
+        last = trained.iloc[-max(round(LAST * len(trained)), 1) :]
+        before, after = (_binomial_error(validated.iloc[[end]], held_out) for end in (0, -1))
+        average, late = (_binomial_error(accuracies, per_update) for accuracies in (trained, last))
+        rows[seed] = {"average": average, "last": late, "before": before, "after": after, "gain": float(np.hypot(before, after))}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
+
+
+def _binomial_error(accuracies: pd.Series, answers: int) -> float:
+    """The standard error of the mean of accuracies of so many answers each."""
+    return float(np.sqrt((accuracies * (1 - accuracies)).clip(lower=0).sum() / answers) / len(accuracies))
+
+
+def outcome_over_seeds(arm: Arm, name: str) -> Interval:
+    """A column of `outcomes` with its 95% interval over seeds, no narrower than the answers make it."""
+    interval_of = over_seeds if name == "gain" else accuracy_over_seeds
+    return interval_of(outcomes(arm)[name], answer_errors(arm)[name])
+
+
 def outcome_table(arms: Sequence[Arm]) -> pd.DataFrame:
     """One row per arm: arm, seeds, and each number of `outcomes` with its 95% interval over seeds (`_low`, `_high`)."""
     rows = []
     for arm in arms:
         row: dict[str, Any] = {"arm": arm.name, "seeds": len(arm.seeds)}
-        for name, values in outcomes(arm).items():
-            interval = over_seeds(values) if name == "gain" else accuracy_over_seeds(values)
+        for name in outcomes(arm):
+            interval = outcome_over_seeds(arm, str(name))
             row |= {str(name): interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -126,14 +161,14 @@ def readable_outcomes(arms: Sequence[Arm]) -> Captioned:
     for name, title in _TITLES.items():
         intervals = [Interval(*row) for row in table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]
         shown[title] = [interval.text() for interval in intervals]
-    before = accuracy_over_seeds(outcomes(arms[0])["before"]).text()
+    before = outcome_over_seeds(arms[0], "before").text()
     return Captioned(shown, f"{size_of(arms)}: {before} before training. Accuracies, with 95% intervals over seeds.")
 
 
 def paired(arm: Arm, against: Arm, outcome: str) -> Interval:
     """The difference of `outcome` (a column of `outcomes`) between runs of the same seed, with its 95% interval."""
-    difference = outcomes(arm)[outcome] - outcomes(against)[outcome]
-    return over_seeds(difference)
+    known = np.hypot(answer_errors(arm)[outcome], answer_errors(against)[outcome])
+    return over_seeds(outcomes(arm)[outcome] - outcomes(against)[outcome], known)
 
 
 def readable_pairs(arms: Sequence[Arm], pairs: Sequence[tuple[str, str]]) -> Captioned:
@@ -158,7 +193,7 @@ def judge_pair(arms: Sequence[Arm], first: str, second: str, outcome: str, claim
 
 def judge_learning(arm: Arm) -> Finding:
     """That held-out accuracy is higher after training than before."""
-    gain = over_seeds(outcomes(arm)["gain"])
+    gain = outcome_over_seeds(arm, "gain")
     claim = f"{arm.name}: accuracy on held-out problems rises"
     return Finding(claim, setting_of(arm), "seen in the figure", f"gain: {gain.text(signed=True)}", judge_direction(+1, gain))
 

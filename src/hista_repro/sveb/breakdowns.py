@@ -70,9 +70,11 @@ def _binned(scores: pd.DataFrame, by: str, means: tuple[str, ...], bins: int, re
         frame = pd.DataFrame({"domain": domain, "estimator": estimator, "bin": count.columns, "n_states": count.sum().to_numpy()})
         drawn_R_B = resamples_R_P @ count.to_numpy(np.float64)
         drawn_R_B[drawn_R_B == 0] = np.nan
+        problems_B = (count > 0).sum().tolist()
         for name in means:
             frame[name] = (sums[name].sum() / count.sum()).to_numpy()
             draws_B_R = (resamples_R_P @ sums[name].to_numpy() / drawn_R_B).T
-            frame[f"{name}_low"], frame[f"{name}_high"] = percentile_interval(draws_B_R, level, len(sums))
+            ends = [percentile_interval(draws_R, level, problems) for draws_R, problems in zip(draws_B_R, problems_B, strict=True)]
+            frame[f"{name}_low"], frame[f"{name}_high"] = np.array(ends).T
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
