@@ -12,6 +12,7 @@ from hista_repro.artifacts.prediction import (
     OUTCOMES,
     check_arms,
     check_build,
+    estimator_of,
     judge_prediction,
     measure_arms,
     measure_gradients_of,
@@ -197,7 +198,7 @@ def test_few_seeds_widen_the_interval_of_the_correlation_which_ends_where_correl
 @pytest.mark.parametrize("name", ["hista", "hista-loo", "numca-loo", "loo-mean", "probe-loo", "mcs-1"])
 def test_estimators_are_those_that_the_arms_train_with(name):
     one = arm(name, 0.5)
-    assert repr(trained_estimator(one)) == repr(run._credit_settings(TrainConfig.from_dict(one.config))["estimator"])
+    assert repr(trained_estimator(one)) == repr(run._estimator(estimator_of(one), TrainConfig.from_dict(one.config)))
     assert repr(trained_estimator(arm("group-mean", 0.5))) == repr(get_estimator("group-mean"))
 
 

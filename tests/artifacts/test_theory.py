@@ -202,6 +202,14 @@ def test_every_state_of_a_build_is_counted_once(benchmark, weights):
     assert found["gain"].estimate == pytest.approx(table["gain"].mean())
 
 
+def test_fewer_continuations_are_the_first_ones(benchmark):
+    everything = conditions(benchmark, "distance")
+    most = min(len(rewards) for states in benchmark.states.values() for rewards in states["rewards"])
+    assert conditions(benchmark, "distance", most).equals(everything)
+    fewer = conditions(benchmark, "distance", 2)
+    assert len(fewer) == len(everything) and not fewer["gain"].equals(everything["gain"])
+
+
 def test_states_are_weighed_by_the_rollouts_that_they_were_cut_from(small_build):
     folder = record({**small_build, "independent_pool": True})
     seen, cut_from = (conditions(Benchmark(folder, independent_pool=pool), "distance") for pool in (True, False))

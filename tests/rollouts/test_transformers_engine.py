@@ -1,7 +1,11 @@
+import json
+import shutil
+
 import pytest
 import torch
 from scipy.stats import chisquare
 
+from hista_repro.errors import Refused
 from hista_repro.rollouts.engine import Request
 from hista_repro.rollouts.transformers_engine import TransformersEngine
 
@@ -107,6 +111,16 @@ def test_hidden_states_equal_a_plain_forward_pass(engine, layer):
         assert found.shape == (len(completion), expected.shape[1])
         torch.testing.assert_close(found, expected[len(prompt) :], atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(hidden.prompt_T_D, expected[: len(prompt)], atol=1e-5, rtol=1e-4)
+
+
+def test_a_tokenizer_without_a_token_to_pad_with(random_model, tmp_path):
+    shutil.copytree(random_model, tmp_path / "model")
+    for name in ("config", "generation_config", "tokenizer_config"):
+        path = tmp_path / "model" / f"{name}.json"
+        nothing = dict.fromkeys(("eos_token_id", "pad_token_id", "eos_token", "pad_token"))
+        path.write_text(json.dumps({**json.loads(path.read_text()), **nothing}))
+    with pytest.raises(Refused, match="give it a pad_token"):
+        TransformersEngine(str(tmp_path / "model"))
 
 
 def test_hidden_states_do_not_depend_on_the_batch(random_model, engine):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from given_runs import build_trainer
 
+from hista_repro.errors import Refused
 from hista_repro.estimators import get_estimator
 from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.training import CreditGRPOTrainer, run
@@ -66,7 +67,25 @@ def test_a_run_names_the_model_to_the_estimator_that_damps(random_model, tmp_pat
     assert "credit/seconds" in read_metrics(run.train(config))
 
 
-def test_a_run_with_a_control_arm(random_model, tmp_path):
-    trainer = build_trainer(CreditGRPOTrainer, random_model, tmp_path, damping=by_own_weight(get_estimator("hista").for_length(24)))
-    trainer.train()
-    assert len(trainer.state.log_history) == 3
+class Recording(CreditGRPOTrainer):
+    def _generate_and_score_completions(self, inputs):
+        self.output = super()._generate_and_score_completions(inputs)
+        return self.output
+
+
+@pytest.mark.parametrize("damping", [by_position, by_own_weight(get_estimator("ramp"))])
+def test_a_run_with_a_control_arm(random_model, tmp_path, damping):
+    """Training with the damped leave-one-out mean is training with the ramp."""
+    advantages = []
+    for settings in ({"damping": damping}, {"estimator": "ramp", "allow_biased": True}, {}):
+        trainer = build_trainer(Recording, random_model, tmp_path, config={"max_steps": 1}, node_spacing=4, **settings)
+        trainer.train()
+        advantages.append(trainer.output["advantages"])
+    damped_B_T, ramp_B_T, plain_B_T = advantages
+    torch.testing.assert_close(damped_B_T, ramp_B_T)
+    assert not torch.allclose(damped_B_T, plain_B_T)
+
+
+def test_own_weights_are_of_estimators_that_do_not_learn():
+    with pytest.raises(Refused, match="probe learns from other rewards"):
+        by_own_weight(get_estimator("probe"))

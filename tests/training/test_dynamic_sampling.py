@@ -9,7 +9,10 @@ import torch
 from given_runs import PROMPTS, build_trainer, train
 
 from hista_repro.errors import Refused
+from hista_repro.estimators import get_estimator
+from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.training import CreditGRPOTrainer
+from hista_repro.training.dynamic_sampling import most_mixed
 
 
 class Recording(CreditGRPOTrainer):
@@ -56,51 +59,51 @@ def test_fewer_prompts_than_trained_on_cannot_be_drawn(random_model, tmp_path):
         build_trainer(CreditGRPOTrainer, random_model, tmp_path, oversampling=0)
 
 
-STATES = {"A": (0.2, 0.9), "B": (0.8, 0.1)}
-"""The chance that a rollout reaches the state in which it then acts, and the chance that the action there is the right one."""
+STATES = {"1;": (0.2, 0.9), "2;": (0.8, 0.1)}
+"""By its text: the chance that a rollout reaches the state in which it then acts, and the chance that the action there is right."""
 
 
-def gradient_shares(baseline, size, keeps):
-    """For each state the mean policy gradient over the groups of `size` rollouts that `keeps` takes, as a share of the true one.
+def gradient_shares(estimator, size, drawn):
+    """For each state the mean policy gradient over groups of `size` rollouts, as a share of the true one, with `estimator` as baseline.
 
-    `baseline(state, others)` is what is subtracted from a reward, and `keeps(right)` says of a group by its number of right answers
-    whether it is trained on. All groups are gone through.
+    Of `drawn` groups the most mixed is trained on. All rollouts of a group are gone through, and of the others all rewards.
     """
+    outcomes = list(product(STATES, (0, 1)))
+    chances = {(state, right): STATES[state][0] * (STATES[state][1] if right else 1 - STATES[state][1]) for state, right in outcomes}
+    accuracy = sum(chances[state, 1] for state in STATES)
+    rewards = {rewards: prod(accuracy if right else 1 - accuracy for right in rewards) for rewards in product((0, 1), repeat=size)}
+    kept = dict.fromkeys(rewards, 0.0)
+    for groups in product(rewards, repeat=drawn):
+        kept[groups[most_mixed(torch.tensor(groups, dtype=torch.float32), 1)]] += prod(rewards[group] for group in groups)
     found = dict.fromkeys(STATES, 0.0)
-    for group in product(product(STATES, (0, 1)), repeat=size):
-        chance = prod(STATES[state][0] * (STATES[state][1] if right else 1 - STATES[state][1]) for state, right in group)
-        (state, right), others = group[0], [reward for _, reward in group[1:]]
-        score = right - STATES[state][1]  # of the logit of the right action
-        found[state] += chance * keeps(right + sum(others)) * score * (right - baseline(state, others))
+    for group in product(outcomes, repeat=size):
+        texts, rights = tuple(state for state, _ in group), tuple(right for _, right in group)
+        rollouts = RolloutGroup("p", texts, ((len(texts[0]),),) * size, torch.tensor(rights, dtype=torch.float32))
+        value = estimator.values(rollouts, [[1], *[[]] * (size - 1)])[0].item()
+        weight = prod(chances[rollout] for rollout in group) * kept[rights] / rewards[rights]
+        found[texts[0]] += weight * (rights[0] - STATES[texts[0]][1]) * (rights[0] - value)  # the score is of the logit of the right action
     return {state: share / (STATES[state][0] * STATES[state][1] * (1 - STATES[state][1])) for state, share in found.items()}
 
 
-def of_the_state(state, others):
-    return STATES[state][1]
+LOO_MEAN, BY_STATE = get_estimator("loo-mean"), get_estimator("numca-loo", kappa=0.0)
 
 
-def of_the_others(state, others):
-    return sum(others) / len(others)
+@pytest.mark.parametrize("estimator", [LOO_MEAN, BY_STATE])
+def test_all_groups_give_the_true_gradient(estimator):
+    assert list(gradient_shares(estimator, 3, 1).values()) == pytest.approx([1, 1])
 
 
-@pytest.mark.parametrize("baseline", [of_the_state, of_the_others])
-def test_all_groups_give_the_true_gradient(baseline):
-    assert gradient_shares(baseline, 3, lambda right: True) == pytest.approx({"A": 1.0, "B": 1.0})
+@pytest.mark.parametrize(("size", "drawn"), [(4, 2), (4, 3)])
+def test_selection_weighs_states_by_their_values(size, drawn):
+    """The own reward decides with the others whether a group is mixed, so values that differ between states tilt the gradient."""
+    shares = list(gradient_shares(BY_STATE, size, drawn).values())
+    assert max(shares) > 1.08 * min(shares)
 
 
-def test_selection_weighs_states_by_their_values():
-    """The own reward decides with the others whether a group is mixed, so the true values of states tilt the gradient."""
-    assert gradient_shares(of_the_state, 2, lambda right: right == 1) == pytest.approx({"A": 0.308, "B": 0.692})
-    shares = gradient_shares(of_the_state, 4, lambda right: right == 2)
-    assert shares["B"] > 1.3 * shares["A"]
-
-
-@pytest.mark.parametrize(("size", "kept"), [(2, (1,)), (4, (1, 2, 3)), (4, (2,))])
-def test_selection_gives_the_mean_of_the_others_one_factor(size, kept):
-    shares = gradient_shares(of_the_others, size, lambda right: right in kept)
-    assert shares["A"] == pytest.approx(shares["B"])
-    if len(kept) == size - 1:  # what is dropped are groups whose advantages are all 0
-        assert shares["A"] == pytest.approx(1.0)
+@pytest.mark.parametrize(("size", "drawn"), [(4, 2), (4, 3)])
+def test_selection_gives_the_mean_of_the_others_one_factor(size, drawn):
+    first, second = gradient_shares(LOO_MEAN, size, drawn).values()
+    assert first == pytest.approx(second) and first > 1.1
 
 
 @pytest.mark.parametrize(("estimator", "oversampling", "warned"), [("hista-loo", 2, 1), ("loo-mean", 2, 0), ("hista-loo", 1, 0)])

@@ -72,9 +72,14 @@ def test_the_loss_draws_correct_rollouts_together(random_model, tmp_path, form):
     assert -1 <= first["align/cosine_correct"] <= 1
 
 
-def test_micro_batches_change_nothing(random_model, tmp_path):
-    runs = []
-    for config in ({}, {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4}):
-        align = HiddenAlign(weight=1.0, markers=MARKERS)
-        runs.append(train(build_trainer(Aligned, random_model, tmp_path, align=align, config=config, **SETTINGS)))
+@pytest.mark.parametrize("mask_truncated", [False, True])
+def test_micro_batches_change_nothing(random_model, tmp_path, mask_truncated):
+    """Where truncated completions are left out, those of one row may have none of its columns."""
+    runs, shares = [], []
+    for config in ({}, {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 16}):
+        align, config = HiddenAlign(weight=1.0, markers=MARKERS), {**config, "mask_truncated_completions": mask_truncated}
+        trainer = build_trainer(Aligned, random_model, tmp_path, align=align, config=config, **SETTINGS)
+        runs.append(train(trainer))
+        shares.append(trainer.state.log_history[0]["align/share"])
     torch.testing.assert_close(runs[0]["parameters"], runs[1]["parameters"], atol=1e-5, rtol=0)
+    assert shares == [0.5 if mask_truncated else 0.625] * 2

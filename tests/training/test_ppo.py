@@ -1,11 +1,14 @@
 """PPO's critic: its advantages, its losses, its phases, and that it learns and is restored."""
 
+import math
+
 import pytest
 import torch
 from given_runs import build_trainer, parameters
 
 from hista_repro.errors import Refused
 from hista_repro.training.batch import Rollout
+from hista_repro.training.damping import by_position
 from hista_repro.training.ppo import PPOCritic, PPOTrainer, explained, whitened
 
 
@@ -55,6 +58,17 @@ def test_a_critic_that_knows_the_group_mean_explains_nothing_within_prompts():
     assert explained([torch.tensor([row.reward]) for row in rows], rows, 2)["explained_within_prompts"] == 1
 
 
+def test_of_rewards_that_do_not_vary_nothing_can_be_explained():
+    def shares(*rewards, scale=0.1):
+        rows = [Rollout((), (1,), 1, reward) for reward in rewards]
+        return list(explained([torch.tensor([scale * i]) for i in range(len(rows))], rows, 3).values())
+
+    assert shares(0.1, 0.1, 0.1, 0.1, 0.1, 0.1) == pytest.approx([math.nan, math.nan], nan_ok=True)
+    of_all, within = shares(0.1, 0.1, 0.1, 0.7, 0.7, 0.7)
+    assert math.isfinite(of_all) and math.isnan(within)
+    assert all(map(math.isnan, shares(0.0, 1.0, 0.0, 1.0, 0.0, 1.0, scale=math.nan))), "nor of values that are no numbers"
+
+
 def test_the_critic_learns_while_the_policy_waits(random_model, tmp_path):
     critic = PPOCritic(pretraining=12, learning_rate=1e-2, head_learning_rate=1e-1, epochs=4, clip=None)
     trainer = build_trainer(PPOTrainer, random_model, tmp_path, critic=critic, config={"max_steps": 12, "optim": "adamw_torch"})
@@ -86,6 +100,8 @@ def test_what_ppo_does_not_take(random_model, tmp_path):
         build_trainer(PPOTrainer, random_model, tmp_path, gae_lambda=0.9)
     with pytest.raises(Refused, match="set in its critic"):
         build_trainer(PPOTrainer, random_model, tmp_path, advantage_scale="group")
+    with pytest.raises(Refused, match="set in its critic"):
+        build_trainer(PPOTrainer, random_model, tmp_path, damping=by_position)
     with pytest.raises(Refused, match="sum_then_normalize"):
         build_trainer(PPOTrainer, random_model, tmp_path, config={"multi_objective_aggregation": "normalize_then_sum"})
     with pytest.raises(Refused, match="length_adaptive must be above 0"):

@@ -10,6 +10,7 @@ from hista_repro.errors import Refused
 from hista_repro.estimators import available_estimators
 from hista_repro.models import load_model
 from hista_repro.training import CreditGRPOTrainer
+from hista_repro.training.damping import by_position
 
 
 def refused(tmp_path, config=None, **settings):
@@ -48,6 +49,7 @@ def test_truncated_sampling_with_importance_correction_needs_consent(tmp_path, c
         ({"advantage_scale": "std"}, "advantage_scale must be one of"),
         ({"estimator": "no-such"}, "unknown estimator 'no-such'"),
         ({"estimator": "ppo-1"}, "a training of its own"),
+        ({"estimator": None, "damping": by_position}, "damping shrinks the advantages of an estimator, and there is none"),
     ],
 )
 def test_settings_that_cannot_work(tmp_path, settings, message):

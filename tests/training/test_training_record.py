@@ -44,8 +44,12 @@ def test_settings_that_do_not_exist_are_refused_before_anything_is_written(train
     assert not trained and not (tmp_path / "records").exists()
 
 
-@pytest.mark.parametrize(("edited", "another"), [("poise_token", False), ("hista_loo", True)])
-def test_a_run_outlives_changes_to_estimators_that_it_does_not_use(trained, tmp_path, monkeypatch, edited, another):
+EDITS = [("poise_token", False), ("score", False), *[(stem, True) for stem in ("hista_loo", "own_weight", "seeding", "judge", "trainer")]]
+"""Modules, and whether a run depends on them."""
+
+
+@pytest.mark.parametrize(("edited", "another"), EDITS)
+def test_a_run_outlives_changes_to_what_it_does_not_use(trained, tmp_path, monkeypatch, edited, another):
     settings = {**SETTINGS, "estimator": "hista-loo"}
     before = record(settings, tmp_path)
     whole = module.code_digest

@@ -108,7 +108,7 @@ def correlation(table: pd.DataFrame) -> dict[str, Interval]:
     return {name: _interval(values, len(ends)) for name, values in draws.items()}
 
 
-def conditions(benchmark: Benchmark, weights: str) -> pd.DataFrame:
+def conditions(benchmark: Benchmark, weights: str, continuations: int | None = None) -> pd.DataFrame:
     """One row for each state of a build: problem_id, whether (7) and (8) hold (`seven`, `eight`, `both`), whether the weighted mean has
     no larger bias (`no_larger`), `gain` (bias of the plain mean minus bias of the weighted one), and `between`, whether the state's value
     lies between 1/2 and the mean of the others. Candidates are the other states of the problem, values are the references; `weights` is
@@ -117,15 +117,16 @@ def conditions(benchmark: Benchmark, weights: str) -> pd.DataFrame:
     Noise of the references makes biases seem larger than they are, those of the two means by different amounts. So `gain` takes the sign of
     a bias, and weights that are made of values, from all continuations but one part, and values from that part alone; it is the mean over
     `FOLDS` parts, or as many as there are continuations. The other columns take all from all continuations: noise makes all but `eight`
-    hold too often where weights are made of values, and too seldom where they are distances.
+    hold too often where weights are made of values, and too seldom where they are distances. With fewer `continuations` of each state, the
+    first so many, it shows how much that is.
     """
     rows = []
     for name, states in benchmark.states.items():
         if len(states) < 3:
             continue
         inverse_S_S = _inverse_distances(benchmark, name, states) if weights == "distance" else None
-        values_S = (states["successes"] / states["n"]).to_numpy(np.float64)
-        folds = _folds(np.stack(states["rewards"].to_list()).astype(np.float64))
+        rewards_S_N = np.stack(states["rewards"].to_list()).astype(np.float64)[:, :continuations]
+        values_S, folds = rewards_S_N.mean(axis=1), _folds(rewards_S_N)
         gains_S = np.mean([_gains(known_S, other_S, _weights(known_S, inverse_S_S)) for known_S, other_S in folds], axis=0)
         found = _of_states(values_S, _weights(values_S, inverse_S_S))
         rows += [{"problem_id": name, **row, "gain": gains_S[t]} for t, row in found]

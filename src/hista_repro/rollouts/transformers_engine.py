@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from hista_repro.errors import Refused
 from hista_repro.models import load_model
 from hista_repro.rollouts.decoding import Decoder, encode_prompt, ends_of_sequence
 from hista_repro.rollouts.engine import Completion, Request
@@ -43,6 +44,8 @@ class TransformersEngine:
         self._shares = can_share(self.model)
         eos = ends_of_sequence(self.model.generation_config, self.tokenizer)
         self._decoder = Decoder(self.tokenizer, eos)
+        if self.tokenizer.pad_token_id is None and not eos:
+            raise Refused(f"the tokenizer of {model} has no token that pads or ends a sequence; give it a pad_token")
         self._pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else eos[0]
 
     def encode(self, text: str) -> tuple[int, ...]:

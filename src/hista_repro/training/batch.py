@@ -37,6 +37,8 @@ class Reader(Protocol):
 
     def draws(self, count: int) -> list[dict[int, Tensor]]: ...
 
+    def release(self) -> None: ...
+
 
 class RolloutBatch:
     """Groups of `group_size` rollouts from the rows of all processes, taken in order of processes.
@@ -72,6 +74,14 @@ class RolloutBatch:
         self._found: dict[object, list] = {}
         starts = range(0, len(self.rows), group_size)
         self.groups: list[RolloutGroup] = [self._group(start, decoder, f"{name}/{(first + start) // group_size}") for start in starts]
+
+    def release(self) -> None:
+        """Let `reader` let go of the hidden states that it was shown, which groups that are kept would keep alive.
+
+        Not before anything was asked: an estimator that learns asks nothing of a first group until there is a second.
+        """
+        if self._found:
+            self._reader.release()
 
     def rows_of(self, number: int) -> list[Rollout]:
         """The rollouts of `groups[number]`."""

@@ -1,5 +1,6 @@
 """Fresh continuations of the states that a training step asks about: what Monte-Carlo credit (VinePPO, arXiv 2410.01679) costs and gets."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -52,20 +53,25 @@ def _continue(trainer: "CreditGRPOTrainer", rows: Sequence[Rollout], states: Seq
 
 
 def _rewards(trainer: "CreditGRPOTrainer", states: Sequence[tuple[int, int]], completions: list[list[int]]) -> Tensor:
-    """(len(states),): what the reward functions give, weighted and summed, as for the rollouts themselves."""
+    """(len(states),): what the reward functions give, weighted and summed, as for the rollouts themselves; raises as for these.
+
+    What the functions log is dropped: TRL's table and metrics are those of the rollouts.
+    """
     inputs = [trainer.sampled.inputs[row] for row, _ in states]
     texts = trainer.processing_class.batch_decode(completions, skip_special_tokens=True)
     if is_conversational(inputs[0]):
         texts = [[{"role": "assistant", "content": text}] for text in texts]
-    columns = {key: [example[key] for example in inputs] for key in inputs[0] if key != "prompt"}
-    total = torch.zeros(len(states))
-    for weight, function in zip(trainer.reward_weights.tolist(), trainer.reward_funcs, strict=True):
+    columns = {key: [example[key] for example in inputs] for key in inputs[0] if key not in ("prompt", "completion", "completion_ids")}
+    rewards_B_F = torch.empty(len(states), len(trainer.reward_funcs))
+    for f, function in enumerate(trainer.reward_funcs):
         given = function(
             prompts=[example["prompt"] for example in inputs],
             completions=texts,
             completion_ids=completions,
             trainer_state=trainer.state,
+            log_extra=lambda column, values: None,
+            log_metric=lambda name, value: None,
             **columns,
         )
-        total += weight * torch.tensor([0.0 if reward is None else float(reward) for reward in given])
-    return total
+        rewards_B_F[:, f] = torch.tensor([math.nan if reward is None else float(reward) for reward in given])
+    return trainer._summed(rewards_B_F)

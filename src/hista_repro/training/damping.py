@@ -11,6 +11,7 @@ from itertools import starmap
 import torch
 from torch import Tensor
 
+from hista_repro.errors import Refused
 from hista_repro.estimators import Estimator, Positions
 from hista_repro.rollouts.group import RolloutGroup
 from hista_repro.sveb.own_weight import own_weights
@@ -25,7 +26,12 @@ def by_position(group: RolloutGroup, positions: Positions) -> list[Tensor]:
 
 
 def by_own_weight(estimator: Estimator) -> Damping:
-    """1 - w, with w the weight of the own reward in the values of `estimator`, which must be linear in the rewards."""
+    """1 - w, with w the weight of the own reward in the values of `estimator`, which must be linear in the rewards.
+
+    Raises `Refused` for one that learns, as `own_weights` does; what it makes raises that for one that is not linear.
+    """
+    if estimator.learns:
+        raise Refused(f"{estimator.name} learns from other rewards, so none has a weight to damp by; choose another damping_estimator")
     return lambda group, positions: [1 - weights for weights in own_weights(estimator, group, positions)]
 
 

@@ -76,14 +76,20 @@ class DynamicSamplingTrainer(GRPOTrainer):
 
     def _calculate_rewards(self, inputs: list, prompts: list, completions: list, completion_ids_list: list[list[int]]) -> Tensor:
         rewards_per_function = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        if unscored := int(rewards_per_function.isnan().all(dim=1).sum()):
+        first = self.accelerator.process_index * len(prompts)
+        rewards_B = self._summed(rewards_per_function)[first : first + len(prompts)]
+        self.sampled = Sampled(inputs, completion_ids_list, rewards_B, torch.arange(len(inputs), device=rewards_B.device))
+        return rewards_per_function
+
+    def _summed(self, rewards_B_F: Tensor) -> Tensor:
+        """(B,): the weighted sum of what the F reward functions gave, those left out that gave NaN.
+
+        Raises `ValueError` where all of them did.
+        """
+        if unscored := int(rewards_B_F.isnan().all(dim=1).sum()):
             names = ", ".join(self.reward_func_names)
             raise ValueError(f"reward_funcs ({names}) gave NaN or None for {unscored} completions; return a number for each")
-        first = self.accelerator.process_index * len(prompts)
-        local = rewards_per_function[first : first + len(prompts)]
-        rewards_B = (local * self.reward_weights.to(local)).nansum(dim=1)
-        self.sampled = Sampled(inputs, completion_ids_list, rewards_B, torch.arange(len(inputs), device=local.device))
-        return rewards_per_function
+        return (rewards_B_F * self.reward_weights.to(rewards_B_F)).nansum(dim=1)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output = super()._generate_and_score_completions(inputs)
@@ -119,10 +125,15 @@ class DynamicSamplingTrainer(GRPOTrainer):
     def _most_mixed(self, count: int) -> Tensor:
         """The rows of the `count` groups with the largest variance, in their order; logs the share of these that has any."""
         rewards_P_G = self.sampled.rewards_B.view(-1, self.num_generations)
-        variance_P = rewards_P_G.var(dim=1, correction=0)
-        kept_P = variance_P.argsort(descending=True, stable=True)[:count].sort().values
-        self._metrics["train"]["dynamic_sampling/mixed_groups"].append((variance_P[kept_P] > 0).float().mean().item())
+        kept_P = most_mixed(rewards_P_G, count)
+        mixed_P = rewards_P_G[kept_P].var(dim=1, correction=0) > 0
+        self._metrics["train"]["dynamic_sampling/mixed_groups"].append(mixed_P.float().mean().item())
         return self.sampled.rows_B.view(rewards_P_G.shape)[kept_P].flatten()
+
+
+def most_mixed(rewards_P_G: Tensor, count: int) -> Tensor:
+    """(count,): which groups have the largest variance of rewards, in their order; of equal ones the first."""
+    return rewards_P_G.var(dim=1, correction=0).argsort(descending=True, stable=True)[:count].sort().values
 
 
 def _has_rows(value: Any, rows: int) -> bool:

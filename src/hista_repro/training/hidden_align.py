@@ -8,11 +8,12 @@ taken when they are drawn and kept fixed, so that the loss of a rollout needs no
     "cosine": 1 - cos(z_i, m_i)        "l2": ||z_i - m_i||^2 / D
 
 The loss is `weight` times the mean over aligned rollouts: those that are correct, show a marker, and are not the only one of their group.
+A truncated one that TRL leaves out of its loss (`mask_truncated_completions`) is a target only.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -33,11 +34,11 @@ class HiddenAlign:
     """Settings of the loss."""
 
     weight: float = 0.1
-    form: Literal["cosine", "l2"] = "cosine"
-    markers: tuple[str, ...] = (r"\boxed", "Final Answer", "####", "</think>", "A:")
+    form: str = "cosine"
+    markers: tuple[str, ...] | list[str] = (r"\boxed", "Final Answer", "####", "</think>", "A:")
     """Of the first of these that a completion holds, the last occurrence counts."""
-    control: Literal["none", "random-position", "wrong-too"] = "none"
-    """"random-position": the anchor is any state of the rollout. "wrong-too": as many rollouts, whether correct or not."""
+    control: str = "none"
+    """Or "random-position": the anchor is any state of the rollout. "wrong-too": as many rollouts, whether correct or not."""
 
     def __post_init__(self) -> None:
         if self.form not in ("cosine", "l2"):
@@ -134,8 +135,9 @@ class HiddenAlignMixin:
         """Into `output`: where the anchors of this process's rows are, their targets, and how many rows of all processes have one."""
         ids = output["completion_ids"]
         start = output["prompt_ids"].shape[1]
-        mask_B = torch.tensor([target is not None for target in targets], device=ids.device)
-        output["align_position"] = torch.tensor([start + tokens - 1 for tokens in positions], device=ids.device)
+        mask_B = torch.tensor([target is not None for target in targets], device=ids.device) & output["completion_mask"].any(dim=1)
+        # columns of rows that are not in the loss may be cut
+        output["align_position"] = start - 1 + torch.tensor(positions, device=ids.device) * mask_B
         output["align_target"] = torch.stack([like.new_zeros(like.shape[1]) if t is None else t for t in targets]).to(ids.device)
         output["align_mask"] = mask_B
         output["align_count"] = self.accelerator.gather(mask_B.sum()).sum()

@@ -80,6 +80,10 @@ class PolicyReader:
         positions = node_positions([row.actions for row in self.rows], self.trainer.node_spacing)
         return draw_continuations(self.trainer, self.rows, positions, count)
 
+    def release(self) -> None:
+        """Let go of `shown`: what is asked from now on takes a pass of its own."""
+        self._shown = None
+
     def _completed(self, shown_B_S_D: Tensor) -> Tensor:
         """`shown_B_S_D`, in which rows whose last token is missing are read anew."""
         missing = [number for number, row in enumerate(self.rows) if self._start + len(row.written) > shown_B_S_D.shape[1]]

@@ -11,6 +11,7 @@ the same rollouts, so its explained variance is measured on rollouts that it has
 With several processes each trains the same critic on the rollouts of all: nothing but rollouts is sent, and the work is done several times.
 """
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -84,10 +85,10 @@ class PPOTrainer(CreditGRPOTrainer):
     def __init__(self, *args: Any, critic: PPOCritic | None = None, **kwargs: Any) -> None:
         if kwargs.pop("estimator", None) is not None:
             raise Refused("PPO has a critic in the place of an estimator; leave the estimator out")
-        scale = kwargs.pop("advantage_scale", None)
-        super().__init__(*args, estimator=None, advantage_scale="none", **kwargs)
-        if (self.gae_lambda, scale or "none", self.damping) != (1.0, "none", None):
+        shaping = (kwargs.get("gae_lambda", 1.0), kwargs.pop("advantage_scale", None) or "none", kwargs.get("damping"))
+        if shaping != (1.0, "none", None):
             raise Refused("gae_lambda, advantage_scale and damping shape the advantages of estimators; those of PPO are set in its critic")
+        super().__init__(*args, estimator=None, advantage_scale="none", **kwargs)
         check_aggregation(self.args)
         self.settings = critic or PPOCritic()
         body = deepcopy(decoder_of(self.accelerator.unwrap_model(self.model))).requires_grad_(True)
@@ -171,17 +172,14 @@ def explained(values: Sequence[Tensor], rows: Sequence[Rollout], group_size: int
     """
     errors = [row.reward - values_A for values_A, row in zip(values, rows, strict=True)]
     rewards = [torch.full_like(values_A, row.reward) for values_A, row in zip(values, rows, strict=True)]
-    starts = range(0, len(rows), group_size)
 
-    def variation_within(of: list[Tensor]) -> Tensor:
-        groups = [torch.cat(of[start : start + group_size]).double() for start in starts]
-        return sum((group - group.mean()).square().sum() for group in groups)
+    def variation(of: list[Tensor], size: int) -> float:
+        """The sum of squared distances to the mean of so many rollouts each; 0, without rounding, where none differ."""
+        parts = [torch.cat(of[start : start + size]).double() for start in range(0, len(of), size)]
+        return sum(float((part - part.mean()).square().sum()) for part in parts if part.amin() != part.amax())
 
-    def variation(of: list[Tensor]) -> Tensor:
-        everything = torch.cat(of).double()
-        return (everything - everything.mean()).square().sum()
+    def share(size: int) -> float:
+        of_rewards = variation(rewards, size)
+        return 1 - variation(errors, size) / of_rewards if of_rewards else math.nan
 
-    return {
-        "explained_variance": float(1 - variation(errors) / variation(rewards)),
-        "explained_within_prompts": float(1 - variation_within(errors) / variation_within(rewards)),
-    }
+    return {"explained_variance": share(len(rows)), "explained_within_prompts": share(group_size)}

@@ -16,8 +16,8 @@ from hista_repro.training.config import TrainConfig
 from hista_repro.training.run import train
 
 _PACKAGE = Path(hista_repro.__file__).parent
-_MAKERS = ("estimators", "problems", "rollouts", "training")
-"""The rooms whose modules decide what a run does. Files of runs do not: their settings are part of the content."""
+_MAKERS = ("estimators", "problems", "rollouts", "sandbox", "training", "seeding.py", "sveb/own_weight.py")
+"""The source that decides what a run does, below the package. Files of runs do not: their settings are part of the content."""
 
 
 def record(settings: Mapping[str, Any], home: Path | None = None) -> Path:
@@ -70,4 +70,4 @@ def _content(config: TrainConfig) -> dict[str, Any]:
 def _source(config: Mapping[str, Any]) -> list[Path]:
     """The modules that a run with these settings can reach; of the estimators only its own, so that it outlives changes to the others."""
     reached = reached_files("import hista_repro.training.run", texts=strings_in(config))
-    return [path for path in reached if path.parent.parent == _PACKAGE and path.parent.name in _MAKERS and path.suffix == ".py"]
+    return [path for path in reached if path.suffix == ".py" and any(path.is_relative_to(_PACKAGE / maker) for maker in _MAKERS)]

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from transformers import PrinterCallback
 from trl import GRPOConfig
 from trl.rewards import get_soft_overlong_punishment
 
+from hista_repro.conforming import configured
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.files import append_event, claim_folder, sha256_of, write_json
@@ -26,7 +28,8 @@ from hista_repro.models import load_model, resolve_model
 from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.problems.sources import load_problems
 from hista_repro.progress import progress
-from hista_repro.provenance import describe
+from hista_repro.provenance import history
+from hista_repro.rollouts.decoding import ends_of_sequence
 from hista_repro.seeding import derive_seed
 from hista_repro.training.callbacks import RunLog, newest_checkpoint
 from hista_repro.training.config import TrainConfig
@@ -39,6 +42,8 @@ from hista_repro.training.tasks import accuracy_reward, prompt_rows, stop_tokens
 from hista_repro.training.trainer import CreditGRPOTrainer
 
 _TRL_SEEDS = 2**32
+_OF_ESTIMATORS = ("estimator_settings", "gae_lambda", "node_spacing", "damping")
+"""Settings that do nothing without an estimator. Nor does `advantage_scale`, which may still say what TRL does."""
 
 
 def train(config: TrainConfig) -> Path:
@@ -54,33 +59,43 @@ def train(config: TrainConfig) -> Path:
         "model_sha256": sha256_of(resolve_model(config.model)),
         "problems_sha256": digest_of(problems),
     }
-    manifest = manifest_of_same(folder, identity, "a training run", complete=_completed, apart_from={"out"})
-    if manifest is not None and manifest["status"] == "done":
+    begun = partial(manifest_of_same, folder, identity, "a training run", complete=_completed, apart_from={"out"})
+    if _is_done(begun()):
         return folder
     trainer = _trainer(config, problems, folder)
     main = trainer.accelerator.is_main_process
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)  # a name that TRL still uses
-        if main:
-            stack.enter_context(claim_folder(folder))
-        checkpoint = newest_checkpoint(folder)
-        done = 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2])
+        with trainer.accelerator.main_process_first():
+            if main:
+                stack.enter_context(claim_folder(folder))
+            manifest = begun()  # another start may have written it while the model was loaded
+            if _is_done(manifest):
+                return folder
+            checkpoint = newest_checkpoint(folder)
+            done = 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2])
+            if main:
+                # earlier source noted no restarts
+                manifest = {**(manifest or identity), **history(manifest and {"restarts": [], **manifest})}
+                write_json(folder / "manifest.json", {**manifest, "status": "running"})
+                started = {"event": "started", "time": time.time(), "step": done}
+                append_event(folder / "metrics.jsonl", {**started, "redrawn": True} if done else started)
+        trainer.args.eval_on_start &= checkpoint is None  # a checkpoint's own validation went before it
         bar = stack.enter_context(progress(config.steps, "training", unit="updates", initial=done))
         trainer.add_callback(RunLog(folder, bar))
-        manifest = manifest or {**identity, "provenance": describe()}
-        if main:
-            write_json(folder / "manifest.json", {**manifest, "status": "running"})
-            started = {"event": "started", "time": time.time(), "step": done}
-            append_event(folder / "metrics.jsonl", {**started, "redrawn": True} if done else started)
         try:
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            trainer.save_model(str(folder / "model"))  # on all processes, which may each hold a part of it
         except (RuntimeError, ValueError, OSError) as error:
             raise WorkFailed(f"training stopped at update {trainer.state.global_step}: {error}; checkpoints are kept") from error
-        trainer.save_model(str(folder / "model"))  # on all processes, which may each hold a part of it
         if main:
             write_json(folder / "manifest.json", {**manifest, "status": "done"})
     return folder
+
+
+def _is_done(manifest: dict[str, Any] | None) -> bool:
+    return manifest is not None and manifest["status"] == "done"
 
 
 def _completed(settings: dict[str, Any]) -> dict[str, Any]:
@@ -94,18 +109,19 @@ def _trainer(config: TrainConfig, problems: list[Problem], folder: Path) -> Cred
     problems, held_out = _split(problems, config)
     arguments = _arguments(config, folder)
     model, tokenizer = load_model(config.model)
+    if tokenizer.eos_token_id is None:
+        raise Refused(f"the tokenizer of {config.model} names no end-of-sequence token, which TRL needs; set its eos_token")
     tokenizer.padding_side = "left"
     if stops := stop_tokens([*problems, *held_out], tokenizer):
-        ends = model.generation_config.eos_token_id
-        model.generation_config.eos_token_id = [*(ends if isinstance(ends, list) else [ends]), *stops]
-    kind, settings = preset.trainer, _credit_settings(config)
+        model.generation_config.eos_token_id = [*ends_of_sequence(model.generation_config, tokenizer), *stops]
+    kind, settings = preset.trainer, _credit_settings(config, arguments.scale_rewards)
     if config.hidden_align is not None:
         kind = type(f"HiddenAlign{kind.__name__}", (HiddenAlignMixin, kind), {})
-        settings["align"] = _made(HiddenAlign, "hidden_align", config.hidden_align)
+        settings["align"] = configured(HiddenAlign, config.hidden_align, "hidden_align")
     if config.gradient_variance:
         kind = type(f"GradientVariance{kind.__name__}", (GradientVarianceMixin, kind), {})
     if issubclass(kind, PPOTrainer):
-        settings["critic"] = _made(PPOCritic, "critic", config.critic)
+        settings["critic"] = configured(PPOCritic, config.critic, "the critic")
     elif config.critic:
         raise Refused(f"critic is set, and the preset {config.preset} has none; choose ppo")
     trainer = kind(
@@ -119,14 +135,6 @@ def _trainer(config: TrainConfig, problems: list[Problem], folder: Path) -> Cred
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def _made(kind: type, name: str, settings: dict[str, Any]) -> Any:
-    """`kind` with `settings`; raises `Refused` for one that it does not have."""
-    try:
-        return kind(**settings)
-    except TypeError as error:
-        raise Refused(f"{name}: {error}") from None
 
 
 def _rewards(config: TrainConfig, problems: list[Problem]) -> list[Callable[..., list[float]]]:
@@ -181,9 +189,16 @@ def _arguments(config: TrainConfig, folder: Path) -> GRPOConfig:
         raise Refused(f"TRL refuses the configuration: {str(error).splitlines()[0]}") from None
 
 
-def _credit_settings(config: TrainConfig) -> dict[str, Any]:
-    """What `CreditGRPOTrainer` takes besides TRL's arguments."""
+def _credit_settings(config: TrainConfig, scale_rewards: str) -> dict[str, Any]:
+    """What `CreditGRPOTrainer` takes besides TRL's arguments; `Refused` for what no estimator is there to use."""
     name = config.chosen_estimator
+    if name is None:
+        plain = TrainConfig(config.model, config.problems, config.out)
+        unused = [setting for setting in _OF_ESTIMATORS if getattr(config, setting) != getattr(plain, setting)]
+        if config.advantage_scale not in (plain.advantage_scale, scale_rewards):
+            unused.append("advantage_scale")
+        if unused:
+            raise Refused(f"{unused[0]} is set, and the run has no estimator; choose one, such as loo-mean, or leave {unused[0]} out")
     return {
         "estimator": None if name is None else _estimator(name, config),
         "gae_lambda": config.gae_lambda,

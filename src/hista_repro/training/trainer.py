@@ -85,7 +85,7 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
             estimator = get_estimator(estimator).for_length(args.max_completion_length)
             name = model if isinstance(model, str) else getattr(model, "name_or_path", "")
             estimator = estimator.for_model(name) if name else estimator
-        _check(args, estimator, allow_biased=allow_biased, allow_truncated_sampling=allow_truncated_sampling)
+        _check(args, estimator, damping, allow_biased=allow_biased, allow_truncated_sampling=allow_truncated_sampling)
         check_lambda(gae_lambda)
         self.advantage_scale = args.scale_rewards if advantage_scale is None else advantage_scale
         check_scale(self.advantage_scale, args.num_generations)
@@ -111,13 +111,22 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         return trimmed(super()._prepare_inputs(generation_batch))
 
+    def get_batch_samples(self, *args: Any) -> tuple[list[Any], Any]:
+        if self.state.global_step < self.state.max_steps:
+            return super().get_batch_samples(*args)
+        # Resumed from its last checkpoint, a run would make another update before transformers asks whether to stop, or save anew.
+        self.control.should_training_stop, self.control.should_save = True, False
+        return [], None
+
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._recording = self._can_use_log_prob_pass()
         output = super()._generate_and_score_completions(inputs)
         self._recording = False
         if self.model.training:
             started = now()
-            self._assess(output, self._rollout_batch(output))
+            batch = self._rollout_batch(output)
+            self._assess(output, batch)
+            batch.release()
             self._metrics["train"]["credit/seconds"].append(now() - started)
         self._recorded = self._written = None
         return output
@@ -205,7 +214,9 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
             return super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
 
 
-def _check(args: GRPOConfig, estimator: Estimator | None, *, allow_biased: bool, allow_truncated_sampling: bool) -> None:
+def _check(
+    args: GRPOConfig, estimator: Estimator | None, damping: Damping | None, *, allow_biased: bool, allow_truncated_sampling: bool
+) -> None:
     """`Refused` for what `CreditGRPOTrainer` cannot do or will not do unasked."""
     truncated = args.top_p < 1 or args.top_k > 0 or bool(args.min_p)
     if truncated and args.use_vllm and args.vllm_importance_sampling_correction and not allow_truncated_sampling:
@@ -214,6 +225,8 @@ def _check(args: GRPOConfig, estimator: Estimator | None, *, allow_biased: bool,
             "sample from the whole distribution, switch vllm_importance_sampling_correction off, or set allow_truncated_sampling=True"
         )
     if estimator is None:
+        if damping is not None:
+            raise Refused("damping shrinks the advantages of an estimator, and there is none; choose one, such as loo-mean")
         return
     if not estimator.information.unbiased and not allow_biased:
         raise Refused(
