@@ -40,7 +40,7 @@ from hista_repro.training import run
 from hista_repro.training.config import TrainConfig
 
 ROLLOUTS = {"model": "tiny", "group_size": 8, "max_tokens": 104, "temperature": 1.0}
-CONFIG = TrainConfig.from_dict({**ROLLOUTS, "problems": "arithmetic-steps", "out": ""}).to_dict()
+CONFIG = TrainConfig.from_dict({**ROLLOUTS, "problems": "arithmetic-steps", "out": "", "validation_problems": 512}).to_dict()
 BUILD = {**ROLLOUTS, "problems": "arithmetic-steps"}
 ESTIMATORS = ("hista-loo", "numca-loo", "prefix-tree-loo", "loo-mean", "group-mean")
 

@@ -45,9 +45,9 @@ def select(
     """The candidate with the least `brier` score, and a table of all.
 
     One row per candidate, in order: `settings` (its repr), `brier` and its difference `diff` to the best, each with `_low` and `_high`
-    at `level` from `repeats` resamples of prompts. The differences are paired, but the best was picked by the same scores: an interval
-    that excludes 0 says that a candidate is worse, one that includes it that the choice between the two is open. Raises `Refused` as
-    `brier` does, and where no candidate is named.
+    at `level` from `repeats` resamples of prompts. The differences are paired, but the best was picked by the same scores, which makes
+    others look worse than they are: of many candidates that are all alike, intervals of some exclude 0. Only other prompts, which had no
+    say in the choice, can tell the chosen one from another. Raises `Refused` as `brier` does, and where no candidate is named.
     """
     if not candidates:
         raise Refused("no candidate is named; name one or more")
