@@ -3,7 +3,7 @@ import os
 import pytest
 
 from hista_repro.errors import Refused
-from hista_repro.files import claim_folder, read_json, sha256_of, write_atomically, write_json
+from hista_repro.files import append_event, claim_folder, read_events, read_json, sha256_of, write_atomically, write_json
 
 
 def test_a_failed_write_keeps_the_old_content_and_leaves_nothing_beside_it(tmp_path):
@@ -24,6 +24,20 @@ def test_not_a_number_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert os.listdir(tmp_path) == []
+
+
+def test_a_line_cut_anywhere_is_left_out_and_the_next_is_whole(tmp_path):
+    path, whole = tmp_path / "log.jsonl", [{"text": "…A:15", "Größe": "π ≈ 𝟛"}, {"text": "½"}]
+    for event in whole:
+        append_event(path, event)
+    content = path.read_bytes()
+    ends = [content.index(b"\n"), len(content) - 1]
+    for cut in range(len(content) + 1):
+        path.write_bytes(content[:cut])
+        kept = whole[: sum(cut >= end for end in ends)]
+        assert read_events(path) == kept
+        append_event(path, whole[0])
+        assert read_events(path) == [*kept, whole[0]]
 
 
 def test_a_folder_is_held_by_one_process(tmp_path):

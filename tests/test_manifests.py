@@ -3,9 +3,14 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hista_repro.benchmarks import EvaluationConfig
 from hista_repro.errors import Refused
 from hista_repro.manifests import manifest_of_same
+from hista_repro.sveb import BuildConfig
+from hista_repro.training.config import TrainConfig
 
 IDENTITY = {"config": {"model": "tiny", "seed": 0, "keep": True}, "problems_sha256": "p", "model_sha256": "m"}
 
@@ -54,6 +59,47 @@ def test_what_differs_is_named_and_what_follows_from_it_only_where_it_is_alone(b
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):
+    (tmp_path / ".manifest.json.4711.tmp").touch()
+    assert manifest_of_same(tmp_path, IDENTITY, "a build") is None, "what a kill leaves while the first file is written"
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(Refused, match="is not empty and does not hold a build"):
         manifest_of_same(tmp_path, IDENTITY, "a build")
+
+
+CONFIGS = {
+    "a build": BuildConfig("tiny", "arithmetic-steps"),
+    "a training run": TrainConfig("tiny", "arithmetic-steps", "out"),
+    "an evaluation": EvaluationConfig("tiny", ["tiny-held-out"]),
+}
+
+
+@pytest.mark.parametrize("there", CONFIGS)
+@pytest.mark.parametrize("asked", CONFIGS)
+def test_a_folder_of_another_kind_is_named_as_such(tmp_path, there, asked):
+    held, config = ({"config": CONFIGS[kind].to_dict(), "model_sha256": "m"} for kind in (there, asked))
+    (tmp_path / "manifest.json").write_text(json.dumps({**held, "status": "done"}))
+    find = {"complete": lambda settings: type(CONFIGS[asked]).from_dict(settings).to_dict()} if asked != "an evaluation" else {}
+    if there == asked:
+        assert manifest_of_same(tmp_path, config, asked, **find)["status"] == "done"
+    else:
+        with pytest.raises(Refused, match=f"^{tmp_path} does not hold {asked}, which has no setting '.*'; choose another folder$"):
+            manifest_of_same(tmp_path, config, asked, **find)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+LIKE_MANIFESTS = st.fixed_dictionaries(
+    {}, optional={"name": VALUES, "status": VALUES, "config": VALUES | st.dictionaries(st.sampled_from(["model", "seed", "name"]), VALUES)}
+)
+
+
+@given((VALUES | LIKE_MANIFESTS).map(lambda document: json.dumps(document).encode()) | st.binary())
+def test_whatever_else_is_called_manifest_is_refused(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("other")
+    (folder / "manifest.json").write_bytes(content)
+    for kind in ("a build", "an evaluation"):
+        config = CONFIGS[kind]
+        find = {"complete": lambda settings: BuildConfig.from_dict(settings).to_dict()} if kind == "a build" else {}
+        with pytest.raises(Refused, match=f"^{folder} .*; choose another folder$"):
+            manifest_of_same(folder, {"config": config.to_dict()}, kind, **find)

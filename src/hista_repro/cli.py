@@ -26,7 +26,7 @@ from hista_repro.profiles import PROFILES
 
 _SCORES_SHOWN = [
     *("domain", "information", "estimator", "n_prompts", "n_states", "mae", "mae_low", "mae_high"),
-    *("mae_diff", "mae_diff_low", "mae_diff_high", "mse", "explained_variance", "floor"),
+    *("mae_diff", "mae_diff_low", "mae_diff_high", "mse", "mse_diff", "mse_diff_low", "mse_diff_high", "explained_variance", "floor"),
 ]
 _ACCURACIES_SHOWN = [
     *("benchmark", "questions", "samples", "score", "low", "high", "se", "smallest_difference", "pass"),
@@ -212,7 +212,13 @@ def _add_evaluate(commands: Any) -> None:
     evaluating.options_of, evaluating.require = _evaluation_config, False
     evaluating.add_argument("--list", action="store_true", help="print the names of the benchmarks, one a line")
     evaluating.add_argument("--out", type=Path, metavar="DIR", help="where answers are kept, and an evaluation that was stopped goes on")
-    evaluating.add_argument("--regrade", type=Path, metavar="DIR", help="grade the answers kept in DIR again, without asking a model")
+    evaluating.add_argument(
+        "--regrade",
+        type=Path,
+        metavar="DIR",
+        help="grade the answers kept in DIR again, without asking a model; the verifier that DIR names judges, or that of --verifier "
+        "('': none), which DIR names from then on",
+    )
     evaluating.add_argument("--json", **_JSON)
     evaluating.set_defaults(command=_evaluate, extra="vllm")
 

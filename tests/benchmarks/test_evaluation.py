@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hista_repro import files
-from hista_repro.benchmarks import Evaluation, EvaluationConfig, asking, evaluate, record
+from hista_repro.benchmarks import Evaluation, EvaluationConfig, asking, evaluate, evaluation, record
 from hista_repro.benchmarks.samples import read_questions, samples_path
 from hista_repro.errors import Refused
 from hista_repro.problems.prompting import Prompt
@@ -137,6 +138,44 @@ def test_a_second_process_is_refused(engine, config, tmp_path):
     with files.claim_folder(folder), pytest.raises(Refused, match="another process is writing to"):
         evaluate(config, folder)
     assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+@pytest.fixture
+def meanwhile(engine, config, tmp_path, monkeypatch):
+    """A function that evaluates `config` in a folder where, while the model is loaded, another start leaves `theirs` with `status`."""
+
+    def load(*_, **__):
+        shutil.copytree(tmp_path / "theirs", tmp_path / "out")
+        return engine
+
+    def start(theirs, status):
+        manifest = evaluate(theirs, tmp_path / "theirs")
+        (tmp_path / "theirs" / "manifest.json").write_text(json.dumps({**manifest, "status": status}))
+        monkeypatch.setattr(evaluation, "make_engine", load)
+        batches = engine.batches
+        return evaluate(config, tmp_path / "out"), engine.batches - batches
+
+    return start
+
+
+@pytest.mark.parametrize("status", ["running", "done"])
+def test_another_evaluation_that_came_first_is_left_alone(meanwhile, config, tmp_path, status):
+    with pytest.raises(Refused, match=r"seed \(there 1, asked 0\)"):
+        meanwhile(replace(config, seed=1), status)
+    assert contents(tmp_path / "out") == contents(tmp_path / "theirs")
+    assert (tmp_path / "out" / "manifest.json").read_bytes() == (tmp_path / "theirs" / "manifest.json").read_bytes()
+
+
+def test_what_a_start_that_came_first_finished_is_taken_as_it_is(meanwhile, config, tmp_path):
+    manifest, asked = meanwhile(config, "done")
+    assert (manifest["restarts"], asked) == ([], 0)
+    made, found = ((tmp_path / folder / "manifest.json").stat().st_mtime_ns for folder in ("theirs", "out"))
+    assert made == found
+
+
+def test_a_start_that_came_first_and_was_stopped_is_gone_on_with(meanwhile, config):
+    manifest, asked = meanwhile(config, "running")
+    assert (manifest["status"], len(manifest["restarts"]), asked) == ("done", 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hista_repro.benchmarks.plain_grader import same_quantity, second_opinion
 from hista_repro.problems.problem import Problem
@@ -26,10 +28,24 @@ from hista_repro.problems.problem import Problem
         ("x+1", "1+x", None),
         ("1/0", "1", None),
         (".5", "0.5", True),
+        ("1e400", "1" + "0" * 400, True),
+        ("5", "1e999", False),
+        ("0", "1e-999", False),
+        ("5", "1e1000000", None),
+        ("5", "7" * 5000, None),
+        ("7" * 5000, r"\frac{" + "7" * 5000 + "}{1}", None),
     ],
 )
 def test_quantities_as_plain_text_and_numbers(gold, answer, same):
     assert same_quantity(gold, answer) is same
+
+
+@given(st.integers(1, 10**400), st.integers(-1500, 1500) | st.integers())
+def test_numbers_of_any_size_are_compared_or_left_open(mantissa, exponent):
+    number, doubled = f"{mantissa}e{exponent}", f"{2 * mantissa}e{exponent}"
+    other_form = rf"{mantissa}0 \times 10^{{{exponent - 1}}}"
+    opinions = same_quantity(number, other_form), same_quantity(number, doubled), same_quantity("0", number)
+    assert opinions == (True, False, False) or (abs(exponent) >= 999 and set(opinions) <= {None, False})
 
 
 def problem(answer, verifier, **fields):
@@ -72,3 +88,8 @@ def test_words(answer, right):
 def test_programs_run_as_one_script_with_their_tests(program, right):
     tests = {"kind": "assert", "setup": "import math", "asserts": ["assert f(1) == 2", "for x in range(3):\n    assert f(x) == x + 1"]}
     assert second_opinion(problem(None, "code", tests=tests), "…", program) is right
+
+
+def test_of_programs_that_print_plain_means_cannot_tell():
+    tests = {"kind": "stdio", "cases": [{"input": "1", "output": "2"}]}
+    assert second_opinion(problem(None, "code", tests=tests), "…", "print(int(input()) + 1)") is None

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from hista_repro.benchmarks import get_benchmark, gold
-from hista_repro.benchmarks.questions import digest, load_questions
+from hista_repro.benchmarks.questions import load_questions
 from hista_repro.errors import Refused
 from hista_repro.problems.grading import Outcome
 
@@ -31,7 +31,6 @@ def test_a_local_file_is_found_by_its_name(data):
     questions = load_questions(GSM8K, data(rows))
     assert [question.answer for question in questions] == ["1", "2", "3", "4", "5"]
     assert load_questions(GSM8K, data(rows), limit=2) == questions[:2]
-    assert digest(questions) != digest(questions[:2])
 
 
 @pytest.mark.parametrize(

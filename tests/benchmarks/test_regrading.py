@@ -1,9 +1,13 @@
+import itertools
+from dataclasses import replace
+
 import pytest
 
 from hista_repro.benchmarks import Evaluation, disagreements, evaluate, regrade, regrading
-from hista_repro.benchmarks.samples import kept_samples, samples_path, write_samples
-from hista_repro.errors import Refused
+from hista_repro.benchmarks.samples import kept_samples, read_manifest, samples_path, write_samples
+from hista_repro.errors import Refused, WorkFailed
 from hista_repro.problems.grading import Outcome
+from hista_repro.problems.model_verifier import ModelVerifier
 
 
 @pytest.fixture
@@ -40,6 +44,41 @@ def test_a_changed_grader_is_seen(folder, monkeypatch):
     changes = regrade(folder)
     assert len(changes) == len(Evaluation.read(folder).samples)
     assert set(changes["now"]) == {"timeout"}
+
+
+@pytest.fixture
+def judged(engine, config, tmp_path, monkeypatch):
+    """An evaluation with the verifier "kind", to which every answer is right; to any other none is."""
+    monkeypatch.setattr(ModelVerifier, "judge", lambda self, *_: Outcome.CORRECT if self.model == "kind" else Outcome.WRONG)
+    evaluate(replace(config, verifier="kind"), tmp_path / "judged")
+    return tmp_path / "judged"
+
+
+def test_the_own_verifier_judges_again(judged):
+    assert regrade(judged).empty and read_manifest(judged)["config"]["verifier"] == "kind"
+
+
+@pytest.mark.parametrize("verifier", ["strict", ""])
+def test_another_verifier_takes_the_place_of_the_own_one(judged, engine, config, verifier):
+    changes, batches = regrade(judged, verifier), engine.batches
+    assert set(changes["before"]) == {"correct"} and set(changes["now"]) == {"wrong"}
+    assert regrade(judged).empty
+    assert evaluate(replace(config, verifier=verifier or None), judged)["status"] == "done" and engine.batches == batches
+    assert set(regrade(judged, "kind")["now"]) == {"correct"}
+
+
+def test_a_verifier_that_fails_on_the_way_changes_nothing(judged, monkeypatch):
+    def grade_one_benchmark(pairs, judge):
+        if next(benchmarks):
+            raise WorkFailed("no reply")
+        return [Outcome.WRONG for _ in pairs]
+
+    benchmarks = itertools.count()
+    monkeypatch.setattr(regrading, "grade_all", grade_one_benchmark)
+    before = {path: path.read_bytes() for path in judged.rglob("*.json*")}
+    with pytest.raises(WorkFailed):
+        regrade(judged, "strict")
+    assert {path: path.read_bytes() for path in judged.rglob("*.json*")} == before
 
 
 def test_a_second_opinion_agrees_where_both_are_right(folder):

@@ -2,6 +2,8 @@ import os
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hista_repro.errors import WorkFailed
 from hista_repro.problems import Outcome, Problem, extract_answer, grade, grade_all, math_grader
@@ -66,6 +68,27 @@ QUANTITIES = [
 @pytest.mark.parametrize(("gold", "answer", "outcome"), QUANTITIES)
 def test_quantities(gold, answer, outcome):
     assert compare_quantities(gold, answer) is outcome
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=30)
+
+
+@given(DIGITS, DIGITS, st.integers(1, 2000))
+def test_integers_of_any_length_are_compared_as_numbers(gold, answer, times):
+    gold, answer = gold * times, answer * times
+    assert compare_quantities(gold, answer) is (CORRECT if gold.lstrip("0") == answer.lstrip("0") else WRONG)
+    assert compare_quantities(gold, f"+0{gold}") is compare_quantities(f"-0{gold}", f"-{gold}") is CORRECT
+
+
+@given(st.from_regex(r"[+-]?\d{1,60}", fullmatch=True))
+def test_exponents_are_read_as_integers(exponent):
+    assert math_grader._normalise(f"1.5E{exponent}") == rf"1.5 \times 10^{{{int(exponent)}}}"
+
+
+@pytest.mark.parametrize("answer", ["7" * 5000, "1e" + "9" * 5000, "1e-" + "9" * 5000])
+@pytest.mark.parametrize("gold", ["5", "1/2", "1e5"])
+def test_a_number_that_python_does_not_convert_is_wrong_and_ends_nothing(gold, answer):
+    assert grade_all([(math(gold), rf"\boxed{{{answer}}}"), (math("5"), r"\boxed{5}")]) == [WRONG, CORRECT]
 
 
 TEXTS = [

@@ -62,6 +62,7 @@ ROWS = {
         {"prompt": "Echo.", "verification_info": json.dumps(info(6))},
         {"prompt": "Echo in C.", "verification_info": json.dumps(info(6, "cpp"))},
         {"prompt": "Few.", "verification_info": str(info(5))},
+        {"prompt": "Add.", "verification_info": json.dumps({**info(6), "test_cases": [{**case, "input": [1]} for case in cases(6)]})},
         {"prompt": "Call.", "verification_info": str(info(6, kind="function_call"))},
     ],
     "open-r1/verifiable-coding-problems-python": [

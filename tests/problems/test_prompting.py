@@ -1,7 +1,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from jinja2.exceptions import TemplateError
 
 from hista_repro.problems import Problem, load_problems, render
@@ -80,8 +79,3 @@ def test_programs_are_asked_for_in_a_code_block():
     tests = {"kind": "assert", "setup": "", "asserts": ["assert True"]}
     prompt = render(problem(verifier="code", answer=None, tests=tests, domain="programming"), FakeTokenizer())
     assert "```python" in prompt.text and "boxed" not in prompt.text
-
-
-def test_an_unknown_style_is_named():
-    with pytest.raises(ValueError, match=r"'p'.*'haiku'"):
-        render(problem(meta={"style": "haiku"}), FakeTokenizer())

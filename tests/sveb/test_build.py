@@ -1,6 +1,8 @@
 import json
 import os
 import shutil
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from filelock import FileLock
 
 from forked import exit_code, start
+from hista_repro.distributed import hire_here
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.sveb import BuildConfig, adopt, build, record
 from hista_repro.sveb.records import read_manifest, read_table
@@ -106,6 +109,20 @@ def test_a_finished_build_is_not_made_again(built):
     before = (built / "manifest.json").stat().st_mtime_ns
     build(SMALL, built)
     assert (built / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_build_that_came_first_while_workers_were_hired_is_left_alone(built, tmp_path):
+    @contextmanager
+    def hire(make, units):
+        shutil.copytree(built, folder)
+        with hire_here(make, units) as workers:
+            yield workers
+
+    for folder, seed in [(tmp_path / "same", 0), (tmp_path / "other", 1)]:
+        with nullcontext() if seed == SMALL.seed else pytest.raises(Refused, match=r"seed \(there 0, asked 1\)"):
+            build(replace(SMALL, seed=seed), folder, hire)
+        assert tables(folder) == tables(built)
+        assert (folder / "manifest.json").read_bytes() == (built / "manifest.json").read_bytes()
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):
@@ -224,6 +241,12 @@ def test_a_build_without_a_whole_table_is_not_adopted(built, tmp_path):
         (given / f"{name}.parquet").unlink() if content is None else (given / f"{name}.parquet").write_bytes(content)
         with pytest.raises(Refused, match=f"{name}.parquet"):
             adopt(given, tmp_path / "records")
+
+
+def test_a_manifest_of_something_else_is_no_build(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "app"}')
+    with pytest.raises(Refused, match="is not that of a build"):
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(

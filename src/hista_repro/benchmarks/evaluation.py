@@ -1,20 +1,21 @@
 """One evaluation: a model, some benchmarks, and a folder with every answer, in which a run that was stopped goes on."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hista_repro.benchmarks.asking import Asking
 from hista_repro.benchmarks.config import EvaluationConfig
-from hista_repro.benchmarks.questions import digest, load_questions
+from hista_repro.benchmarks.questions import load_questions
 from hista_repro.benchmarks.samples import append_samples, kept_samples, samples_path, write_questions
 from hista_repro.benchmarks.table import get_benchmark
 from hista_repro.files import claim_folder, sha256_of, write_json
-from hista_repro.manifests import manifest_of_same
+from hista_repro.manifests import is_done, manifest_of_same
 from hista_repro.models import resolve_model
 from hista_repro.problems.grading import isolation_of
 from hista_repro.problems.model_verifier import ModelVerifier
-from hista_repro.problems.problem import Problem
+from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.progress import progress
 from hista_repro.provenance import history
 from hista_repro.rollouts.engines import make_engine
@@ -33,8 +34,8 @@ def evaluate(config: EvaluationConfig, folder: Path) -> dict[str, Any]:
     questions = questions_of(config)
     identity = identity_of(config, questions)
     # other questions follow from another limit or benchmark
-    manifest = manifest_of_same(folder, identity, "an evaluation", follow={"questions"})
-    if manifest is not None and manifest["status"] == "done":
+    look = partial(manifest_of_same, folder, identity, "an evaluation", follow={"questions"})
+    if is_done(manifest := look()):
         return manifest
     engine = make_engine(config.engine, config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
     verifier = ModelVerifier(config.verifier) if config.verifier else None
@@ -44,6 +45,8 @@ def evaluate(config: EvaluationConfig, folder: Path) -> dict[str, Any]:
         samples, temperature, max_tokens = config.asking(benchmark)
         askings.append(Asking(benchmark, asked, engine, samples, temperature, max_tokens, config.batch_tokens, config.seed, verifier))
     with claim_folder(folder):
+        if is_done(manifest := look()):  # another start may have come first while the model was loaded
+            return manifest
         for leftover in folder.rglob(".*.tmp"):
             leftover.unlink()
         manifest = {**identity, "model": config.model, "status": "running", **history(manifest)}
@@ -68,7 +71,7 @@ def identity_of(config: EvaluationConfig, questions: Questions) -> dict[str, Any
         samples, temperature, max_tokens = config.asking(get_benchmark(name))
         asked[name] = {
             "questions": len(problems),
-            "sha256": digest(problems),
+            "sha256": digest_of(problems),
             "samples": samples,
             "temperature": temperature,
             "max_tokens": max_tokens,

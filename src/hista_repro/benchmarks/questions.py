@@ -1,7 +1,7 @@
 """The questions of a benchmark: from a local file, from the hub, or built in; refused where the grader cannot read a gold answer."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,11 +35,6 @@ def load_questions(benchmark: Benchmark, data: Path | None = None, limit: int | 
             place = f"{benchmark.hub.id}, {question.id}" if path is None else f"{path}, line {_line_of(question, path)}"
             raise Refused(f"{place}: {reason}")
     return questions
-
-
-def digest(questions: Sequence[Problem]) -> str:
-    """A checksum of everything that is asked and graded by."""
-    return sha256(repr(questions).encode()).hexdigest()
 
 
 def _local_file(benchmark: Benchmark, data: Path) -> Path:

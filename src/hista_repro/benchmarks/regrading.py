@@ -10,7 +10,7 @@ import pandas as pd
 from hista_repro.benchmarks.asking import Sample
 from hista_repro.benchmarks.plain_grader import second_opinion
 from hista_repro.benchmarks.samples import kept_samples, read_manifest, read_questions, samples_path, write_samples
-from hista_repro.files import claim_folder
+from hista_repro.files import claim_folder, write_json
 from hista_repro.problems.grading import Outcome, extract_answer, grade_all
 from hista_repro.problems.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
@@ -22,26 +22,37 @@ DISAGREEMENTS = ["benchmark", "problem_id", "sample", "gold", "answer", "graded"
 def regrade(folder: Path, verifier: str | None = None) -> pd.DataFrame:
     """Grade the stored answers of a finished evaluation again, without asking the model; the answers whose outcome changed (`CHANGES`).
 
-    The files keep the new outcomes. `verifier` is as in `EvaluationConfig`. Raises `Refused` where `folder` holds no finished evaluation.
+    The evaluation's own verifier judges, or `verifier` ("": none), which then takes its place in the manifest: the outcomes of a folder
+    are all by the verifier that it names. The files keep the new outcomes once every answer has one. Raises `Refused` where `folder` holds
+    no finished evaluation, and what `grade_all` raises.
     """
     folder = Path(folder)
-    judge = ModelVerifier(verifier) if verifier else None
+    read_manifest(folder)  # to claim a folder is to make it
     changes = []
-    read_manifest(folder)
     with claim_folder(folder):
-        for name, question_of, samples in _stored(folder):
-            outcomes = grade_all([(question_of[sample["problem_id"]], sample["text"]) for sample in samples], judge)
-            graded = [
-                {**sample, "answer": extract_answer(question_of[sample["problem_id"]], sample["text"]), "outcome": outcome.value}
-                for sample, outcome in zip(samples, outcomes, strict=True)
-            ]
+        manifest = read_manifest(folder)
+        settings = manifest["config"] | ({} if verifier is None else {"verifier": verifier or None})
+        judge = ModelVerifier(settings["verifier"]) if settings["verifier"] else None
+        regraded = [(name, samples, _graded(samples, question_of, judge)) for name, question_of, samples in _stored(folder)]
+        for name, samples, graded in regraded:
             if graded != samples:
                 write_samples(samples_path(folder, name), graded)
             for sample, now in zip(samples, graded, strict=True):
                 if sample["outcome"] != now["outcome"]:
                     row = (name, now["problem_id"], now["sample"], now["answer"], sample["outcome"], now["outcome"])
                     changes.append(dict(zip(CHANGES, row, strict=True)))
+        if settings != manifest["config"]:
+            write_json(folder / "manifest.json", {**manifest, "config": settings})
     return pd.DataFrame(changes, columns=CHANGES)
+
+
+def _graded(samples: list[Sample], question_of: dict[str, Problem], judge: ModelVerifier | None) -> list[Sample]:
+    """The samples with the answers and outcomes that they have now."""
+    outcomes = grade_all([(question_of[sample["problem_id"]], sample["text"]) for sample in samples], judge)
+    return [
+        {**sample, "answer": extract_answer(question_of[sample["problem_id"]], sample["text"]), "outcome": outcome.value}
+        for sample, outcome in zip(samples, outcomes, strict=True)
+    ]
 
 
 def disagreements(folder: Path) -> pd.DataFrame:

@@ -129,8 +129,8 @@ def _programs_original(row: Row) -> Fields | None:
 
 
 def _stdio(problem: str, cases: Sequence[Row]) -> Fields | None:
-    """Problems that read standard input and have six tests or more, as in the release."""
-    if len(cases) < 6 or any(case["type"] != "stdin_stdout" for case in cases):
+    """Problems that read text on standard input and have six tests or more, as in the release."""
+    if len(cases) < 6 or any(case["type"] != "stdin_stdout" or {type(case["input"]), type(case["output"])} != {str} for case in cases):
         return None
     tests = {"kind": "stdio", "cases": [{"input": case["input"], "output": case["output"]} for case in cases]}
     return {"problem": problem, "answer": None, "verifier": "code", "tests": tests}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from decimal import Decimal
 from functools import lru_cache
 
 from hista_repro.errors import WorkFailed
@@ -32,14 +33,15 @@ def compare_quantities(gold: str, answer: str) -> Outcome:
     if gold == answer:
         return Outcome.CORRECT
     if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
-        return Outcome.CORRECT if int(gold.replace(",", "")) == int(answer.replace(",", "")) else Outcome.WRONG
+        # unlike int, Decimal reads any number of digits, such as the loop of a degenerate rollout
+        return Outcome.CORRECT if Decimal(gold.replace(",", "")) == Decimal(answer.replace(",", "")) else Outcome.WRONG
     return _worker.compare(gold, answer)
 
 
 def _normalise(text: str) -> str:
     text = text.strip().strip("$").strip().removesuffix(".")
     if scientific := _SCIENTIFIC.fullmatch(text):  # math-verify reads "e" as Euler's number
-        return rf"{scientific[1]} \times 10^{{{int(scientific[2])}}}"
+        return rf"{scientific[1]} \times 10^{{{Decimal(scientific[2]) or 0}}}"
     return text
 
 

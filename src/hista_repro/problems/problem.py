@@ -11,6 +11,7 @@ from hista_repro.errors import Refused
 
 DOMAINS = ("number", "math", "science", "general", "programming")
 VERIFIERS = ("math", "choice", "exact", "code")
+STYLES = ("steps", "worked")
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Problem:
     `answer` is LaTeX or number text for verifier "math", a letter for "choice", the string itself for "exact", None for "code".
     `choices` are the options in order ("choice" only; `problem` holds the stem without them). `tests` ("code" only) is
     `{"kind": "assert", "setup": str, "asserts": [str]}` or `{"kind": "stdio", "cases": [{"input": str, "output": str}]}`.
+    `meta["style"]`, one of `STYLES`, and `meta["examples"]`, pairs of question and answer, say how it is put to a model (`render`).
     """
 
     id: str
@@ -43,6 +45,7 @@ class Problem:
             raise ValueError(f"domain {self.domain!r} is none of {', '.join(DOMAINS)}")
         if self.verifier not in VERIFIERS:
             raise ValueError(f"verifier {self.verifier!r} is none of {', '.join(VERIFIERS)}")
+        _check_meta(self.meta)
         if self.verifier == "code":
             _check_tests(self.tests)
         elif not isinstance(self.answer, str) or not self.answer.strip():
@@ -60,11 +63,39 @@ def digest_of(problems: Sequence[Problem]) -> str:
 
 def _check_tests(tests: Any) -> None:
     lists = {"assert": "asserts", "stdio": "cases"}
-    if not isinstance(tests, Mapping) or tests.get("kind") not in lists:
+    if not isinstance(tests, Mapping) or tests.get("kind") not in ("assert", "stdio"):
         raise ValueError("tests must be an object whose kind is 'assert' or 'stdio' for verifier 'code'")
     name = lists[tests["kind"]]
     if not isinstance(tests.get(name), list) or not tests[name]:
         raise ValueError(f"tests.{name} must be a non-empty list")
+    if name == "cases" and not all(map(_is_case, tests["cases"])):
+        raise ValueError("each of tests.cases must be an object whose input and output are strings")
+    if name == "asserts" and not all(isinstance(source, str) for source in (tests.get("setup", ""), *tests["asserts"])):
+        raise ValueError("tests.setup and each of tests.asserts must be strings")
+
+
+def _check_meta(meta: Any) -> None:
+    if not isinstance(meta, Mapping):
+        raise ValueError(f"meta must be an object, not {meta!r}")
+    if meta.get("style") not in (None, *STYLES):
+        raise ValueError(f"meta.style {meta['style']!r} is none of {', '.join(STYLES)}")
+    examples = meta.get("examples", ())
+    if not isinstance(examples, Sequence) or not all(map(_is_pair, examples)):
+        raise ValueError("meta.examples must be pairs of question and answer, all of them strings")
+
+
+def _is_case(case: Any) -> bool:
+    match case:
+        case {"input": str(), "output": str()}:
+            return True
+    return False
+
+
+def _is_pair(example: Any) -> bool:
+    match example:
+        case [str(), str()]:
+            return True
+    return False
 
 
 def read_jsonl(path: Path) -> list[Problem]:
@@ -76,9 +107,9 @@ def read_jsonl(path: Path) -> list[Problem]:
     files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
     problems: dict[str, Problem] = {}
     for file in files:
-        for number, row in _rows(file):
+        for number, line in _lines(file):
             try:
-                problem = _from_row(row)
+                problem = _from_line(line)
             except (ValueError, TypeError) as error:
                 raise Refused(f"{file}, line {number}: {error}") from None
             if problem.id in problems:
@@ -89,23 +120,22 @@ def read_jsonl(path: Path) -> list[Problem]:
     return list(problems.values())
 
 
-def _rows(file: Path) -> Iterator[tuple[int, Any]]:
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers."""
     try:
         with open(file, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                try:
-                    yield number, json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise Refused(f"{file}, line {number}: not JSON ({error.msg} at column {error.colno})") from None
+            yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     except OSError as error:
         raise Refused(f"cannot read {file}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise Refused(f"{file} is not UTF-8 text") from None
 
 
-def _from_row(row: Any) -> Problem:
+def _from_line(line: str) -> Problem:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from None
     if not isinstance(row, dict):
         raise ValueError(f"expected a JSON object, not {type(row).__name__}")
     required = ("id", "domain", "problem", "verifier")

@@ -46,10 +46,6 @@ def render(problem: Problem, tokenizer: "PreTrainedTokenizerBase") -> Prompt:
         case "worked":
             examples = problem.meta.get("examples", _SUMS)
             return Prompt(_worked_prompt(examples, problem.problem), stop=("\n\n" if problem.verifier == "code" else "\n",))
-        case None:
-            pass
-        case style:
-            raise ValueError(f"problem {problem.id!r}: the prompt style {style!r} is neither 'steps' nor 'worked'")
     system = f"{REASON} {FINAL_ANSWER[problem.verifier]}"
     if tokenizer.chat_template is None:
         return Prompt(f"{system}\n\nQuestion: {question_text(problem)}\nAnswer:", stop=("\nQuestion:",))

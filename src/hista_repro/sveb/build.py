@@ -18,13 +18,14 @@ from hista_repro.distributed import Hire, Workers, hire_here
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators.milestones import milestones
 from hista_repro.files import claim_folder, sha256_of, write_json
-from hista_repro.manifests import manifest_of_same
+from hista_repro.manifests import is_done, manifest_of_same
 from hista_repro.models import resolve_model
 from hista_repro.problems.grading import Outcome, isolation_of
 from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.problems.sources import load_problems
 from hista_repro.progress import announce, progress
 from hista_repro.provenance import history
+from hista_repro.sandbox import Isolation
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_store import hidden_path, most_bytes, refuse_without_room, write_hidden
 from hista_repro.sveb.records import Row, gather, in_order
@@ -47,25 +48,24 @@ def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str
         "model_sha256": sha256_of(resolve_model(config.model)),
         "problems_sha256": digest_of(problems),
     }
-    # other problems follow from another seed or limit
-    manifest = manifest_of_same(folder, identity, "a build", complete=_completed, apart_from={"keep_hidden"}, follow={"problems_sha256"})
-    done = manifest is not None and manifest["status"] == "done"
-    if done and not (config.keep_hidden and _lacks_hidden(folder, config, manifest)):
+    look = partial(_begun, folder, config, identity, problems)
+    manifest, isolation = look()
+    if _is_complete(folder, config, manifest):
         return manifest
-    isolation = manifest["isolation"] if done else isolation_of(problems)  # no program is left to run of a build that is done
-    if manifest is not None and manifest["isolation"] != isolation:
-        raise Refused(f"the programs in {folder} ran under {manifest['isolation']}, not {isolation} as here; choose another folder")
     with hire(partial(Sampler, config, problems), len(problems)) as workers:
         builder = _Builder(config, problems, workers)
         needed = builder.most_hidden_bytes()
         refuse_without_room(folder, needed)
         with claim_folder(folder):
+            manifest, isolation = look()  # another start may have come first while workers were hired
+            if _is_complete(folder, config, manifest):
+                return manifest
             for leftover in folder.rglob(".*.tmp"):
                 leftover.unlink()
             started = {**(manifest or {}), **identity, "isolation": isolation, "most_hidden_bytes": needed, **history(manifest)}
             if needed:
                 announce(f"hidden states will take {needed / 1e9:.3g} GB of disk at most")
-            write_json(folder / "manifest.json", {**started, "status": "done" if done else "running"})
+            write_json(folder / "manifest.json", {"status": "running", **started})
             counts = builder.run(folder)
             shutil.rmtree(folder / "parts", ignore_errors=True)
             manifest = {**started, "status": "done", **counts}
@@ -205,9 +205,30 @@ def _completed(settings: dict[str, Any]) -> dict[str, Any]:
     return BuildConfig.from_dict(settings).to_dict()
 
 
-def _lacks_hidden(folder: Path, config: BuildConfig, manifest: dict[str, Any]) -> bool:
+def _begun(
+    folder: Path, config: BuildConfig, identity: dict[str, Any], problems: Sequence[Problem]
+) -> tuple[dict[str, Any] | None, Isolation | None]:
+    """The manifest of the build in `folder`, None where none was begun, and what stands between the machine and its programs.
+
+    Raises `Refused` as `build` does.
+    """
+    # other problems follow from another seed or limit
+    manifest = manifest_of_same(folder, identity, "a build", complete=_completed, apart_from={"keep_hidden"}, follow={"problems_sha256"})
+    if is_done(manifest):
+        return manifest, manifest["isolation"]  # no program is left to run
+    isolation = isolation_of(problems)
+    if manifest is not None and manifest["isolation"] != isolation:
+        raise Refused(f"the programs in {folder} ran under {manifest['isolation']}, not {isolation} as here; choose another folder")
+    return manifest, isolation
+
+
+def _is_complete(folder: Path, config: BuildConfig, manifest: dict[str, Any] | None) -> bool:
+    """Whether nothing is left to do: the build is done, and has the hidden states that are to be kept."""
+    if not is_done(manifest):
+        return False
     tables = ("rollouts", "pool") if config.independent_pool else ("rollouts",)
-    return not all(hidden_path(folder, table, number).exists() for table in tables for number in range(manifest["counts"]["kept"]))
+    paths = (hidden_path(folder, table, number) for table in tables for number in range(manifest["counts"]["kept"]))
+    return not config.keep_hidden or all(path.exists() for path in paths)
 
 
 def _summary(config: BuildConfig, problems: pd.DataFrame, rollouts: pd.DataFrame, references: pd.DataFrame) -> dict[str, Any]:

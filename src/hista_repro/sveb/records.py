@@ -104,6 +104,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise Refused(f"{folder} holds no build (manifest.json is missing); run `hista-repro sveb build` first")
     manifest = read_json(path)
+    if "config" not in manifest or "status" not in manifest:
+        raise Refused(f"{path} is not that of a build; run `hista-repro sveb build` into another folder first")
     if manifest["status"] != "done":
         raise Refused(f"the build in {folder} is not finished; run the same `hista-repro sveb build` again to go on")
     return manifest

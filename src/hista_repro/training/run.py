@@ -23,7 +23,7 @@ from hista_repro.conforming import configured
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.files import append_event, claim_folder, sha256_of, write_json
-from hista_repro.manifests import manifest_of_same
+from hista_repro.manifests import is_done, manifest_of_same
 from hista_repro.models import load_model, resolve_model
 from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.problems.sources import load_problems
@@ -60,7 +60,7 @@ def train(config: TrainConfig) -> Path:
         "problems_sha256": digest_of(problems),
     }
     begun = partial(manifest_of_same, folder, identity, "a training run", complete=_completed, apart_from={"out"})
-    if _is_done(begun()):
+    if is_done(begun()):
         return folder
     trainer = _trainer(config, problems, folder)
     main = trainer.accelerator.is_main_process
@@ -71,7 +71,7 @@ def train(config: TrainConfig) -> Path:
             if main:
                 stack.enter_context(claim_folder(folder))
             manifest = begun()  # another start may have written it while the model was loaded
-            if _is_done(manifest):
+            if is_done(manifest):
                 return folder
             checkpoint = newest_checkpoint(folder)
             done = 0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2])
@@ -92,10 +92,6 @@ def train(config: TrainConfig) -> Path:
         if main:
             write_json(folder / "manifest.json", {**manifest, "status": "done"})
     return folder
-
-
-def _is_done(manifest: dict[str, Any] | None) -> bool:
-    return manifest is not None and manifest["status"] == "done"
 
 
 def _completed(settings: dict[str, Any]) -> dict[str, Any]:
