@@ -16,6 +16,7 @@ from hista_repro.artifacts.prediction import (
     judge_prediction,
     measure_arms,
     measure_gradients_of,
+    p_text,
     predict,
     rank_correlation,
     readable_correlations,
@@ -149,6 +150,11 @@ def test_the_permutation_test_has_its_level():
     for level in (2 / 120, 0.1, 0.3):
         assert np.mean(np.array(found) <= level) <= level + 3 * np.sqrt(level * (1 - level) / 200)
     assert min(found) == pytest.approx(2 / 120), "all orders of five arms"
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.5555, "p = 0.555"), (0.001, "p = 0.001"), (2e-4, "p < 0.001")])
+def test_small_p_values_are_bounded(p, text):
+    assert p_text(p) == text
 
 
 def test_errors_rank_estimates_of_values_alone_and_sets_apart():

@@ -255,9 +255,13 @@ def readable_correlations(prediction: Prediction) -> Captioned:
             row["arms"] = str(prediction.ranked(predictor, among).sum())
             for outcome, words in OUTCOMES.items():
                 row[words] = prediction.correlation(predictor, outcome, among).text(signed=True)
-                row[f"p ({words})"] = f"{prediction.p_over_arms(predictor, outcome, among):.3f}"
+                row[f"over arms ({words})"] = p_text(prediction.p_over_arms(predictor, outcome, among))
             rows.append(row)
-    return Captioned(pd.DataFrame(rows), "Rank correlations with accuracy; −1 if everything smaller goes with more. p: over arms.")
+    return Captioned(pd.DataFrame(rows), "Rank correlations with accuracy; −1 if everything smaller goes with more.")
+
+
+def p_text(p: float) -> str:
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
 
 
 def readable_prediction(prediction: Prediction) -> Captioned:
@@ -284,7 +288,7 @@ def judge_prediction(prediction: Prediction) -> list[Finding]:
                 f"{smaller[predictor]} go with more accuracy {when[outcome]}",
                 setting_of(prediction.arms[0]),
                 "taken for granted" if predictor == "mse" else "no claim",
-                f"rank correlation over {prediction.ranked(predictor).sum()} arms: {found.text(signed=True)}, p = {p:.3f} over arms",
+                f"rank correlation over {prediction.ranked(predictor).sum()} arms: {found.text(signed=True)}, {p_text(p)} over arms",
                 judge_direction(-1, found) if p < LEVEL else Word.UNDECIDED,
             )
         )
