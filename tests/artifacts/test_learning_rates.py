@@ -103,8 +103,10 @@ def test_tables_keep_the_rates_of_an_arm_together(trained):
     shown = readable_rates(trained).frame
     assert shown.columns[:2].tolist() == ["arm", "learning rate"]
     assert shown["learning rate"].tolist() == ["0.0001", "0.0002", "0.0004"] * 2
-    pairs = readable_rate_pairs(trained, [("b", "a")]).frame
-    assert pairs["arms"].tolist() == ["b − a"] * 3 and pairs["trained on: all updates"].iloc[2].startswith("+0.190")
+    pairs = readable_rate_pairs(trained, [("b", "a")])
+    assert pairs.caption.startswith("b − a. ") and pairs.frame.columns[0] == "learning rate"
+    assert pairs.frame["trained on: all updates"].iloc[2].startswith("+0.190")
+    assert readable_rate_pairs(trained, [("b", "a"), ("a", "b")]).frame["arms"].tolist() == ["b − a"] * 3 + ["a − b"] * 3
     assert size_text(trained).endswith("16 problems held out; learning rates 0.0001, 0.0002 and 0.0004")
 
 

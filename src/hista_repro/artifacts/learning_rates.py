@@ -51,8 +51,11 @@ def readable_rates(arms: ArmsByRate) -> Captioned:
 
 
 def readable_rate_pairs(arms: ArmsByRate, pairs: Sequence[tuple[str, str]]) -> Captioned:
-    """The paired differences of `training_arms.readable_pairs`, at every rate."""
-    return _at_all_rates({rate: readable_pairs(trained, pairs) for rate, trained in arms.items()}, "arms")
+    """The paired differences of `training_arms.readable_pairs`, at every rate; a single pair is named in the caption."""
+    table = _at_all_rates({rate: readable_pairs(trained, pairs) for rate, trained in arms.items()}, "arms")
+    if len(pairs) > 1:
+        return table
+    return Captioned(table.frame.drop(columns="arms"), f"{' − '.join(pairs[0])}. {table.caption}")
 
 
 def own_rates(arms: ArmsByRate, name: str, outcome: str) -> pd.Series:

@@ -251,13 +251,12 @@ def readable_correlations(prediction: Prediction) -> Captioned:
         for among in (None, *Information):
             if among is not None and prediction.ranked(predictor, among).sum() < _FEWEST:
                 continue
-            row = {"of": title, "over": "all that are ranked" if among is None else f"set {among}"}
-            row["arms"] = str(prediction.ranked(predictor, among).sum())
+            arms = f"{prediction.ranked(predictor, among).sum()}, {'all' if among is None else among}"
             for outcome, words in OUTCOMES.items():
-                row[words] = prediction.correlation(predictor, outcome, among).text(signed=True)
-                row[f"over arms ({words})"] = p_text(prediction.p_over_arms(predictor, outcome, among))
-            rows.append(row)
-    return Captioned(pd.DataFrame(rows), "Rank correlations with accuracy; −1 if everything smaller goes with more.")
+                correlation, p = prediction.correlation(predictor, outcome, among), prediction.p_over_arms(predictor, outcome, among)
+                rows.append((title, arms, words, correlation.text(signed=True), p_text(p)))
+    columns = ["of", "arms", "with the accuracy", "rank correlation", "over arms"]
+    return Captioned(pd.DataFrame(rows, columns=columns), "Rank correlations; −1 if everything smaller goes with more accuracy.")
 
 
 def p_text(p: float) -> str:
@@ -302,20 +301,17 @@ def shown_numbers(prediction: Prediction) -> dict[str, str]:
     counts = {"arms": len(prediction.arms), "ranked": prediction.ranked("needed").sum(), "seeds": prediction.seeds}
     counts["valued"] = prediction.ranked("mse").sum()
     best = int(prediction.accuracies["average"].argmax())
-    places = {}
-    for name, predictor in prediction.predictors.items():
-        which = prediction.ranked(name)
-        places[f"best_{name}"] = _place(predictor.values[which], predictor.values[best]) if which[best] else _UNKNOWN
+    needed = prediction.predictors["needed"].values
     return {
         "setting": setting_of(prediction.arms[0]),
         **{name: str(count) for name, count in counts.items()},
         **correlations,
         "best": prediction.arms[best].name,
         "best_average": number_text(float(prediction.accuracies["average"][best])),
-        **places,
+        "best_needed": _place(needed, best),
     }
 
 
-def _place(values: Array, value: float) -> str:
+def _place(values: Array, which: int) -> str:
     """From the smallest on: 1 for the smallest of all."""
-    return str(1 + int((values < value).sum()))
+    return str(1 + int((values < values[which]).sum())) if np.isfinite(values[which]) else _UNKNOWN
