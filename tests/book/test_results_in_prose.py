@@ -22,7 +22,7 @@ def render(checkout, record_run, tmp_path):
     for artifact in ARTIFACTS.values():
         (source / "notebooks" / artifact.notebook).with_suffix(".md").write_text(f"# {artifact.label}\n")
     entries = {name: result_entry(ARTIFACTS[name], run) for name, run in shown_runs(checkout).items()}
-    standings = {"training": {"What holds": 2, "What is undecided": 1, "What was not run": 1}}
+    standings = {"training": [("What holds", 2), ("What is undecided", 1), ("What was not run", 1)]}
     (source / DOCUMENT).write_text(json.dumps({"artifacts": entries, "standings": standings}))
 
     def build(text: str) -> tuple[BeautifulSoup, str]:

@@ -123,12 +123,12 @@ def read_conclusions(root: Path) -> list[Conclusion]:
     return [configured(Conclusion, entry, "a conclusion") for entry in document]
 
 
-def standings(conclusions: Sequence[Conclusion], runs: Runs) -> dict[str, dict[Standing, int]]:
+def standings(conclusions: Sequence[Conclusion], runs: Runs) -> dict[str, list[tuple[Standing, int]]]:
     """Question -> how many of its sentences stand below each heading, in the order of the headings."""
     found: dict[str, Counter[Standing]] = {}
     for conclusion in conclusions:
         found.setdefault(conclusion.question, Counter())[conclusion.standing(runs)] += 1
-    return {question: {standing: count[standing] for standing in Standing if count[standing]} for question, count in found.items()}
+    return {question: [(standing, count[standing]) for standing in Standing if count[standing]] for question, count in found.items()}
 
 
 def conclusions_text(conclusions: Sequence[Conclusion], runs: Runs) -> str:

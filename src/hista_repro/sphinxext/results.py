@@ -96,7 +96,7 @@ class _Standings(_Role):
         by_question = _document(self.env)["standings"]
         if self.text not in by_question:
             raise Refused(f"no sentence of the findings chapter is about {self.text!r}; {did_you_mean(self.text, by_question)}")
-        counted = [f"{re.sub('^What (is |was )?', '', standing)}: {count}" for standing, count in by_question[self.text].items()]
+        counted = [f"{re.sub('^What (is |was )?', '', standing)}: {count}" for standing, count in by_question[self.text]]
         return [nodes.Text("; ".join(counted))]
 
 
