@@ -32,6 +32,7 @@ _ACCURACIES_SHOWN = [
     *("benchmark", "questions", "samples", "score", "low", "high", "se", "smallest_difference", "pass"),
     *("unparsed", "truncated", "timeout", "crash"),
 ]
+_STATUS_SHOWN = ["id", "state", "changed", "where", "started", "seconds", "error"]
 _METAVARS = {int: "N", float: "X", str: "NAME"}
 _JSON: dict[str, Any] = {"action": "store_true", "help": "print one JSON document in place of a table"}
 _EXECUTOR: dict[str, Any] = {
@@ -248,7 +249,11 @@ def _list(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> None:
     from hista_repro.runner import status
 
-    _print_rows(status(), options.json)
+    rows = status()
+    if not options.json:  # the parameters alone, which hold whole builds, are wider than any terminal
+        rows = [row | {"changed": ", ".join(row.get("changed", []))} for row in rows]
+        rows = [{name: row[name] for name in _STATUS_SHOWN if row.get(name) is not None} for row in rows]
+    _print_rows(rows, options.json)
 
 
 def _run(options: argparse.Namespace) -> int:

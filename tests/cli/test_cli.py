@@ -193,6 +193,18 @@ def test_the_list_names_every_artifact(capsys):
     assert {"table-04", "figure-07", "figure-08"} <= {row["id"] for row in json.loads(capsys.readouterr().out)}
 
 
+def test_the_status_fits_a_terminal(monkeypatch, capsys):
+    stale = {"state": "stale", "changed": ["source", "outputs"], "parameters": {"builds": ["a build"] * 50}, "error": None}
+    monkeypatch.setattr(
+        "hista_repro.runner.status", lambda: [{"id": "table-01", "title": "Error", **stale}, {"id": "table-02", "state": "not run"}]
+    )
+    assert main(["status"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "source, outputs" in lines[1] and "None" not in lines[1] and max(map(len, lines)) < 60
+    assert main(["status", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)[0]["parameters"]["builds"]) == 50
+
+
 def test_the_module_is_the_command():
     finished = subprocess.run([sys.executable, "-m", "hista_repro", "--version"], capture_output=True, text=True)
     assert finished.returncode == 0 and finished.stdout.startswith("hista-repro ")
