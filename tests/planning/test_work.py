@@ -31,6 +31,15 @@ def test_every_arm_is_trained_with_every_seed():
     assert {(run.config.steps, run.config.out, run.command) for run in runs} == {(2, "", "")}
 
 
+def test_every_arm_is_trained_at_every_rate():
+    rates = [run.config.learning_rate for run in runs_of([Asking({**ARMS, "rates": [1e-3, 2e-3]})])]
+    assert rates == [1e-3, 2e-3] * 4
+    shared = runs_of([Asking(ARMS)])[0].config.learning_rate
+    assert len(runs_of([Asking(ARMS), Asking({**ARMS, "rates": [shared, 2e-3]})])) == 8, (
+        "those at the file's rate are the page's without rates"
+    )
+
+
 def test_a_run_is_counted_once_whoever_asks():
     assert len(runs_of([Asking(ARMS), Asking(ARMS)])) == 4
     assert len(runs_of([Asking(ARMS), Asking(ROWS)])) == 4, "the row is an arm's second seed"

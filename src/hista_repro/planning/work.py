@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,14 @@ def evaluations_of(tasks: Iterable[Task]) -> list[Evaluation]:
 
 
 def _arms(parameters: Mapping[str, Any]) -> Iterator[Run]:
-    """The runs of a page that compares training (see `artifacts.training_arms.train_arms`)."""
-    for run in parameters.get("arms", {}).values():
-        for seed in parameters["seeds"]:
-            if "{seed}" in run:
-                yield _in_folder(parameters["config"], run, seed)
-            else:
-                settings = read_settings(Path(parameters["config"]), run)
-                yield Run(TrainConfig.from_dict({**settings, **parameters["settings"], "seed": seed, "out": ""}))
+    """The runs of a page that compares training (see `artifacts.training_arms.train_arms`), at each of its `rates` where it has them."""
+    rates = [{"learning_rate": rate} for rate in parameters.get("rates", [])]
+    for run, seed, rate in product(parameters.get("arms", {}).values(), parameters.get("seeds", []), rates or [{}]):
+        if "{seed}" in run:
+            yield _in_folder(parameters["config"], run, seed)
+        else:
+            settings = read_settings(Path(parameters["config"]), run)
+            yield Run(TrainConfig.from_dict({**settings, **parameters["settings"], **rate, "seed": seed, "out": ""}))
 
 
 def _in_folder(config: str, folder: str, seed: int) -> Run:
