@@ -108,4 +108,15 @@ def test_the_profiles_that_come_with_the_package_can_be_planned(profile, capsys)
 def test_the_page_on_scale_says_what_the_functions_give():
     parts = scale_page()
     assert "| Completion tokens, at most | 2.23 billion | 22.28 billion |" in parts["scale"]
-    assert all(len({line.count("|") for line in parts[name].splitlines()}) == 1 for name in ("scale", "settings"))
+    assert all(len({line.count("|") for line in parts[name].splitlines()}) == 1 for name in ("scale", "settings", "pages_at_scale"))
+
+
+def test_the_page_on_scale_has_what_each_page_takes():
+    lines = scale_page()["pages_at_scale"].splitlines()
+    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:-1]] for cells in (line.split("|") for line in lines)}
+    one = {profile: plan(["table-07"], profile=profile)[0] for profile in ("gpu", "paper")}
+    assert one["paper"]["unknown"] and not one["gpu"]["unknown"]
+    on_gpu, _, on_paper, _ = rows["{doc}`Table 7 </notebooks/table_07>`"]
+    assert (on_gpu, on_paper) == (f"{one['gpu']['gpu_hours']:.0f}", f"{one['paper']['gpu_hours']:.0f} + ?")
+    assert "all, and what pages share once" in rows
+    assert not any("extra_costs" in page for page in rows), "it measures with no model"

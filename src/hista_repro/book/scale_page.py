@@ -1,11 +1,17 @@
 """The tables of the book's page on scale, in MyST Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
+from hista_repro.artifacts.registry import ARTIFACTS
+from hista_repro.book.pages import page_link
+from hista_repro.planning import plan
 from hista_repro.planning.costs import Assumptions, tensor_parallel
 from hista_repro.planning.scale import Training
 from hista_repro.planning.shapes import shape_of
 
+_GPU_PROFILES = ("gpu", "paper")
 PAPER_MODEL = "Qwen/Qwen2.5-14B"
 _CONTINUATIONS = 3
 """Of each node; what MCS@3 draws."""
@@ -62,6 +68,26 @@ def settings_table() -> str:
     return _table(("Model, GPUs", "tensor parallel", "data parallel", *sizes, "DeepSpeed"), rows)
 
 
+def pages_table(root: Path | None = None, assumed: Assumptions | None = None) -> str:
+    """What each page takes at the two profiles for GPUs, and all of them together; pages that need no model of their own have no row."""
+    planned = {profile: {row["id"]: row for row in plan(profile=profile, root=root, assumed=assumed)} for profile in _GPU_PROFILES}
+    head = ["page", *(f"`{profile}`: {what}" for profile in planned for what in ("GPU-hours", "disk"))]
+    rows = []
+    pages = {name: page_link(artifact) for name, artifact in ARTIFACTS.items()}
+    for name, page in {**pages, "all": "all, and what pages share once"}.items():
+        found = [amounts.get(name) for amounts in planned.values()]
+        if any(row and row["tokens"] for row in found):
+            rows.append([page, *(cell for row in found for cell in _page_cells(row))])
+    return _table(head, rows)
+
+
+def _page_cells(row: Mapping[str, Any] | None) -> tuple[str, str]:
+    """GPU-hours and disk of a row of a plan; with a question mark where a part could not be counted."""
+    if row is None or not row["tokens"]:
+        return "–", "–"
+    return _hours(row["gpu_hours"]) + (" + ?" if row["unknown"] else ""), _size(row["disk_gb"] * 1e9)
+
+
 def assumptions_list(assumed: Assumptions | None = None) -> str:
     """What the tables assume, one a line."""
     assumed = assumed or Assumptions()
@@ -94,6 +120,7 @@ def _size(amount: float) -> str:
     return f"{amount:.0f} B"
 
 
-def scale_page(assumed: Assumptions | None = None) -> dict[str, str]:
-    """Name of a part of the page -> the part."""
-    return {"assumptions": assumptions_list(assumed), "scale": scale_table(assumed), "settings": settings_table()}
+def scale_page(root: Path | None = None, assumed: Assumptions | None = None) -> dict[str, str]:
+    """Name of a part of the page -> the part; `root` is the checkout whose notebooks are planned."""
+    parts = {"assumptions": assumptions_list(assumed), "scale": scale_table(assumed), "settings": settings_table()}
+    return {**parts, "pages_at_scale": pages_table(root, assumed)}

@@ -46,7 +46,7 @@ def _generated(root: Path, runs: Mapping[str, ShownRun | None]) -> dict[str, str
         "findings": findings(runs),
         "short_answer": short_answer(found),
         "status": status_table(runs),
-        **scale_page(),
+        **scale_page(root),
     }
 
 
