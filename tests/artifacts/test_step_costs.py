@@ -3,22 +3,31 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from hista_repro.artifacts import step_costs as module
 from hista_repro.artifacts.step_costs import (
     CREDIT,
     FORWARD,
     MEMORY,
     NO_GPU,
     TIME,
-    judge_overhead,
+    WITH,
+    ModelCosts,
+    credit_overhead,
+    judge_credit_overheads,
+    judge_overheads,
+    measure_costs,
     overhead,
     overhead_text,
     printed_overheads,
     readable_costs,
     share,
+    shown_overheads,
+    shown_times,
     step_costs,
 )
 from hista_repro.artifacts.training_arms import Arm
 from hista_repro.artifacts.verdicts import Word
+from hista_repro.errors import Refused
 
 CONFIG = {"model": "tiny", "problems": "arithmetic-steps", "steps": 6, "prompts": 4, "group_size": 8, "validation_problems": 16}
 
@@ -38,35 +47,86 @@ def arm(name, seconds, credit=None):
 
 @pytest.fixture
 def arms():
-    return [arm("DAPO", 2.0), arm("DAPO + Hista", 2.1, credit=0.21)]
+    return [arm("DAPO", 2.0), arm(WITH, 2.1, credit=0.21)]
 
 
-def test_the_first_updates_do_not_count(arms):
-    costs = step_costs(arms).set_index(["arm", "seed"])
-    assert costs[TIME].tolist() == pytest.approx([2.0, 4.0, 2.1, 4.2])
-    assert costs.loc[("DAPO", 0), CREDIT] == 0
+@pytest.fixture
+def costs(arms):
+    return ModelCosts(arms, step_costs(arms))
 
 
-def test_overheads_are_paired_by_seed(arms):
-    costs = step_costs(arms)
-    more = overhead(costs, "DAPO + Hista", "DAPO", TIME)
+@pytest.fixture
+def costs_on_gpus(arms):
+    return ModelCosts([replace(arm, gpus=["H200"]) for arm in arms], step_costs(arms))
+
+
+def test_the_first_updates_do_not_count(costs):
+    table = costs.table.set_index(["arm", "seed"])
+    assert table[TIME].tolist() == pytest.approx([2.0, 4.0, 2.1, 4.2])
+    assert table.loc[("DAPO", 0), CREDIT] == 0
+
+
+def test_overheads_are_paired_by_seed(costs):
+    more = overhead(costs, WITH, TIME)
     assert (more.estimate, more.low, more.high) == pytest.approx((0.05, 0.05, 0.05))
-    assert share(costs, "DAPO + Hista", CREDIT).estimate == pytest.approx(0.1)
-    assert share(costs, "DAPO + Hista", FORWARD).estimate == pytest.approx(0.05)
+    assert share(costs, WITH, CREDIT).estimate == pytest.approx(0.1)
+    assert share(costs, WITH, FORWARD).estimate == pytest.approx(0.05)
+
+
+def test_what_credit_adds_is_held_against_the_rest_of_the_update(costs):
+    added = credit_overhead(costs, WITH)
+    assert (added.estimate, added.low, added.high) == pytest.approx((1 / 9,) * 3)
+    assert credit_overhead(costs, "DAPO").estimate == 0
 
 
 @pytest.mark.parametrize(("most", "word"), [(0.06, Word.AGREES), (0.04, Word.DISAGREES)])
-def test_an_overhead_is_held_against_the_largest_printed(arms, most, word):
-    assert judge_overhead(step_costs(arms), arms[1], "DAPO", TIME, most).word is word
+def test_an_overhead_is_held_against_the_largest_printed(costs, most, word):
+    [finding] = judge_overheads([costs], TIME, most)
+    assert (finding.word, finding.setting) == (word, "tiny on arithmetic-steps")
+    assert finding.claim == f"DAPO + Hista costs at most {most:.1%} more than DAPO"
 
 
-def test_main_memory_is_not_held_against_that_of_gpus(arms):
-    finding = judge_overhead(step_costs(arms), arms[1], "DAPO", MEMORY, 0.06)
+@pytest.mark.parametrize(("most", "word"), [(0.12, Word.AGREES), (0.1, Word.DISAGREES)])
+def test_the_seconds_of_credit_are_held_against_it_too(costs, most, word):
+    [finding] = judge_credit_overheads([costs], most)
+    assert (finding.word, finding.ours) == (word, "+11.1% [+11.1%, +11.1%]")
+
+
+def test_main_memory_is_not_held_against_that_of_gpus(costs, costs_on_gpus):
+    [finding] = judge_overheads([costs], MEMORY, 0.06)
     assert (finding.word, finding.ours) == (Word.NOT_COMPARABLE, NO_GPU)
-    assert readable_costs(arms, step_costs(arms), MEMORY, "DAPO").frame["overhead"].tolist() == ["–", NO_GPU]
-    on_gpus = [replace(arm, gpus=["H200"]) for arm in arms]
-    assert judge_overhead(step_costs(on_gpus), on_gpus[1], "DAPO", MEMORY, 0.06).word is Word.AGREES
-    assert overhead_text(on_gpus, step_costs(on_gpus), "DAPO + Hista", "DAPO", MEMORY) == "+0.0% [+0.0%, +0.0%]"
+    assert readable_costs(costs, MEMORY).frame["overhead"].tolist() == ["–", NO_GPU]
+    assert shown_overheads([costs], MEMORY) == {}
+    [finding] = judge_overheads([costs_on_gpus], MEMORY, 0.06)
+    assert finding.word is Word.AGREES
+    assert overhead_text(costs_on_gpus, WITH, MEMORY) == "+0.0% [+0.0%, +0.0%]"
+
+
+def test_models_are_told_apart_where_there_are_several(costs):
+    assert list(shown_overheads([costs], TIME)) == [WITH]
+    larger = ModelCosts([replace(arm, config={**CONFIG, "model": "models/larger"}) for arm in costs.arms], costs.table)
+    assert list(shown_overheads([costs, larger], TIME)) == [
+        "DAPO + Hista: tiny on arithmetic-steps",
+        "DAPO + Hista: larger on arithmetic-steps",
+    ]
+    assert [finding.setting for finding in judge_overheads([costs, larger], TIME, 0.06)] == [costs.name, larger.name]
+    assert shown_times([costs, larger]) == {
+        "overhead": "+5.0% [+5.0%, +5.0%]",
+        "seconds": "3.0 (tiny on arithmetic-steps), 3.0 (larger on arithmetic-steps)",
+        "credit": "+11.1% [+11.1%, +11.1%] (tiny on arithmetic-steps), +11.1% [+11.1%, +11.1%] (larger on arithmetic-steps)",
+    }
+
+
+def test_a_further_model_differs_in_what_it_says(monkeypatch, arms):
+    asked = []
+    monkeypatch.setattr(module, "train_arms", lambda **one: asked.append(one) or arms)
+    measured = measure_costs("tiny.yaml", {"DAPO": "none"}, [0, 1], {"steps": 9}, [{"config": "other.yaml", "seeds": [2, 3]}])
+    own = {"config": "tiny.yaml", "arms": {"DAPO": "none"}, "seeds": [0, 1], "settings": {"steps": 9}}
+    assert asked == [own, own | {"config": "other.yaml", "seeds": [2, 3]}]
+    assert [costs.table.equals(step_costs(arms)) for costs in measured] == [True, True]
+    with pytest.raises(Refused, match="further names 'seed', which no arms have; did you mean 'seeds'"):
+        measure_costs("tiny.yaml", {"DAPO": "none"}, [0, 1], {}, [{"seed": [2, 3]}])
+    assert len(asked) == 2, "refused before anything is trained"
 
 
 def test_printed_overheads():

@@ -149,6 +149,8 @@ def test_what_differs_from_the_paper_is_said():
     sentences = setting_differences([arm("a", 0.5, 0, config=CONFIG)], "Qwen3-1.7B", "DAPO-17K")
     assert "Model: Qwen3-1.7B in the paper, tiny here." in sentences
     assert "Completions of an update: 128 in the paper, 32 here." in sentences
+    arms = [arm("a", 0.5, 0, config={**CONFIG, "model": model}) for model in ("tiny", "tiny", "larger")]
+    assert "Model: Qwen3-1.7B in the paper, tiny and larger here." in setting_differences(arms, "Qwen3-1.7B", "DAPO-17K")
 
 
 @pytest.mark.parametrize("seeds", [[0], [], [1, 1]])

@@ -40,6 +40,13 @@ def test_every_arm_is_trained_at_every_rate():
     )
 
 
+def test_the_arms_of_further_models_are_trained_too():
+    asking = Asking({**ARMS, "further": [{"config": "figure_01.yaml", "arms": {"DAPO": "qwen2.5-1.5b-dapo-zero"}, "seeds": [7]}]})
+    assert len(runs_of([asking])) == 5
+    [further] = [run for run in runs_of([asking]) if run.config.seed == 7]
+    assert (further.config.model, further.config.steps) == ("Qwen/Qwen2.5-1.5B", 2)
+
+
 def test_a_run_is_counted_once_whoever_asks():
     assert len(runs_of([Asking(ARMS), Asking(ARMS)])) == 4
     assert len(runs_of([Asking(ARMS), Asking(ROWS)])) == 4, "the row is an arm's second seed"

@@ -49,17 +49,17 @@ class Arm:
         return list(self.metrics["seed"].unique())
 
 
-def train_arms(config: str, runs: Mapping[str, str], seeds: Sequence[int], settings: Mapping[str, Any]) -> list[Arm]:
+def train_arms(config: str, arms: Mapping[str, str], seeds: Sequence[int], settings: Mapping[str, Any]) -> list[Arm]:
     """The arms of a page, making the runs that do not exist yet.
 
-    `runs`: what the page calls an arm -> a run of the configuration file `config`, which is trained here with `settings` in the place of
+    `arms`: what the page calls an arm -> a run of the configuration file `config`, which is trained here with `settings` in the place of
     the file's; or the folders of runs that were trained elsewhere, such as on several nodes, with {seed} in their place. Raises `Refused`
     for fewer than two seeds, over which there is no interval, for a folder without a finished run, and for what `training.read_config`
     refuses.
     """
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
         raise Refused(f"seeds must be two or more different numbers, not {list(seeds)}")
-    return [_arm(name, {seed: _folder(config, run, seed, settings) for seed in seeds}) for name, run in runs.items()]
+    return [_arm(name, {seed: _folder(config, run, seed, settings) for seed in seeds}) for name, run in arms.items()]
 
 
 def _folder(config: str, run: str, seed: int, settings: Mapping[str, Any]) -> Path:
@@ -220,16 +220,18 @@ def setting_of(arm: Arm) -> str:
 
 def setting_differences(arms: Sequence[Arm], models: str, problems: str) -> tuple[str, ...]:
     """What differs from the paper's training of `models` on `problems`, a sentence each."""
-    config = arms[0].config
-    ours = {
-        "Model": Path(config["model"]).name,
-        "Problems": Path(config["problems"]).name,
-        "Completions of an update": str(config["prompts"] * config["group_size"]),
-        "Longest answer in tokens": str(config["max_tokens"]),
-        "Sampling temperature": str(config["temperature"]),
-        "Seeds": str(len(arms[0].seeds)),
-    }
-    return differences_of_setting([training_setting(models, problems)], [ours])
+    ours = [
+        {
+            "Model": Path(arm.config["model"]).name,
+            "Problems": Path(arm.config["problems"]).name,
+            "Completions of an update": str(arm.config["prompts"] * arm.config["group_size"]),
+            "Longest answer in tokens": str(arm.config["max_tokens"]),
+            "Sampling temperature": str(arm.config["temperature"]),
+            "Seeds": str(len(arm.seeds)),
+        }
+        for arm in arms
+    ]
+    return differences_of_setting([training_setting(models, problems)], ours)
 
 
 def size_of(arms: Sequence[Arm]) -> str:

@@ -59,7 +59,10 @@ def evaluations_of(tasks: Iterable[Task]) -> list[Evaluation]:
 
 
 def _arms(parameters: Mapping[str, Any]) -> Iterator[Run]:
-    """The runs of a page that compares training (see `artifacts.training_arms.train_arms`), at each of its `rates` where it has them."""
+    """The runs of a page that compares training (see `artifacts.training_arms.train_arms`), at each of its `rates` where it has them, and
+    those of its `further` models (see `artifacts.step_costs.measure_costs`)."""
+    for other in parameters.get("further", []):
+        yield from _arms({**parameters, **other, "further": []})
     rates = [{"learning_rate": rate} for rate in parameters.get("rates", [])]
     for run, seed, rate in product(parameters.get("arms", {}).values(), parameters.get("seeds", []), rates or [{}]):
         if "{seed}" in run:
