@@ -106,6 +106,17 @@ def test_a_shorter_gradient_needs_as_many_rollouts():
     assert found.needed("hista", "hista-loo").estimate == pytest.approx(1)
 
 
+def test_a_gradient_that_is_only_shorter_is_off_and_not_bent():
+    """Of the 0.5 that the second is off, half is its length. One that leaves out a problem is bent, though the rest points right."""
+    found = made_up(hista={"along": 50.0, "signal": 25.0}, numca={"along": 50.0, "signal": 50.0})
+    assert (found.off("hista").estimate, found.bent("hista").estimate) == (pytest.approx(0.25), pytest.approx(0, abs=1e-9))
+    assert (found.off("numca").estimate, found.bent("numca").estimate) == (pytest.approx(0.5), pytest.approx(0.25))
+    assert found.bent("numca").estimate == pytest.approx(min(0.5 - 2 * c * 0.5 + c**2 for c in np.linspace(0, 1, 101)))
+    halves = made_up(problems=2)
+    halves.table.loc[(halves.table["problem_id"] == "p1") & (halves.table["estimator"] == "hista"), ["along", "signal"]] = 0.0
+    assert halves.bent("hista").estimate > 0.2
+
+
 def test_what_might_not_reach_in_the_true_direction_needs_no_one_knows_how_many():
     found = made_up(hista={"along": -1.0})
     assert found.needed("hista") is None and found.needed("numca") is not None
@@ -130,6 +141,8 @@ def test_what_is_said_of_gradients():
     assert words[less_noisy.format("prefix-tree-loo")] is Word.NOT_COMPARABLE
     assert words["the mean gradient with numca is off"] is Word.AGREES
     assert words["the mean gradient with hista is off"] is Word.UNDECIDED
+    assert words["the mean gradient with numca is bent, which no step size makes up for"] is Word.AGREES
+    assert words["the mean gradient with hista is bent, which no step size makes up for"] is Word.UNDECIDED
     assert words["numca needs fewer rollouts than numca-loo for the same step along the gradient"] is Word.AGREES
     assert words["the mean gradient with hista-loo is off by less than 5% of its square"] is Word.AGREES
 

@@ -80,19 +80,25 @@ def test_what_credit_adds_is_held_against_the_rest_of_the_update(costs):
 
 
 @pytest.mark.parametrize(("most", "word"), [(0.06, Word.AGREES), (0.04, Word.DISAGREES)])
-def test_an_overhead_is_held_against_the_largest_printed(costs, most, word):
-    [finding] = judge_overheads([costs], TIME, most)
+def test_an_overhead_is_held_against_the_largest_printed(costs_on_gpus, most, word):
+    [finding] = judge_overheads([costs_on_gpus], TIME, most)
     assert (finding.word, finding.setting) == (word, "tiny on arithmetic-steps")
     assert finding.claim == f"DAPO + Hista costs at most {most:.1%} more than DAPO"
 
 
 @pytest.mark.parametrize(("most", "word"), [(0.12, Word.AGREES), (0.1, Word.DISAGREES)])
-def test_the_seconds_of_credit_are_held_against_it_too(costs, most, word):
-    [finding] = judge_credit_overheads([costs], most)
+def test_the_seconds_of_credit_are_held_against_it_too(costs_on_gpus, most, word):
+    [finding] = judge_credit_overheads([costs_on_gpus], most)
     assert (finding.word, finding.ours) == (word, "+11.1% [+11.1%, +11.1%]")
 
 
-def test_main_memory_is_not_held_against_that_of_gpus(costs, costs_on_gpus):
+def test_what_a_cpu_takes_is_shown_and_not_compared(costs):
+    findings = [*judge_overheads([costs], TIME, 0.06), *judge_credit_overheads([costs], 0.06)]
+    assert {finding.word for finding in findings} == {Word.NOT_COMPARABLE}
+    assert [finding.ours for finding in findings] == ["+5.0% [+5.0%, +5.0%], on a CPU", "+11.1% [+11.1%, +11.1%], on a CPU"]
+
+
+def test_main_memory_has_no_overhead(costs, costs_on_gpus):
     [finding] = judge_overheads([costs], MEMORY, 0.06)
     assert (finding.word, finding.ours) == (Word.NOT_COMPARABLE, NO_GPU)
     assert readable_costs(costs, MEMORY).frame["overhead"].tolist() == ["–", NO_GPU]

@@ -95,6 +95,11 @@ class Gradients:
         signal = self._of("signal", REFERENCE)
         return self._interval(ratio(self._of("signal", estimator) - 2 * self._of("along", estimator) + signal, signal))
 
+    def bent(self, estimator: str) -> Interval:
+        """What is left of `off` where the true gradient is scaled to fit, by one factor for all problems: no step size makes up for it."""
+        signal = self._of("signal", REFERENCE)
+        return self._interval(ratio(self._of("signal", estimator), signal) - ratio(self._of("along", estimator), signal) ** 2)
+
     def needed(self, estimator: str, against: str = REFERENCE) -> Interval | None:
         """How many times the rollouts of `against` give the same step along the true gradient with as little noise in all.
 
@@ -213,11 +218,12 @@ def readable_values(gradients: Gradients) -> Captioned:
 
 def readable_means(gradients: Gradients) -> Captioned:
     """Where mean gradients point, and what that leaves of a smaller noise."""
+    measured = (gradients.noise, gradients.along, gradients.off, gradients.bent)
     rows = [
-        (name, *(quantity(name).text() for quantity in (gradients.noise, gradients.along, gradients.off)), _text(gradients.needed(name)))
+        (name, *(quantity(name).text() for quantity in measured), _text(gradients.needed(name)))
         for name in (NOTHING, *OF_VALUES, *FOR_NOISE, *PUBLISHED)
     ]
-    columns = ["baseline", "noise", "along", "off", "rollouts needed"]
+    columns = ["baseline", "noise", "along", "off", "bent", "rollouts needed"]
     return Captioned(pd.DataFrame(rows, columns=columns), f"{gradients.description}. All relative to {REFERENCE}.")
 
 
@@ -243,6 +249,9 @@ def judge_gradients(gradients: Gradients) -> list[Finding]:
         off = gradients.off(name)
         ours = f"{off.text()} of its square"
         findings.append(Finding(f"the mean gradient with {name} is off", gradients.name, "no claim", ours, judge_direction(1, off)))
+        bent = gradients.bent(name)
+        claim = f"the mean gradient with {name} is bent, which no step size makes up for"
+        findings.append(Finding(claim, gradients.name, "no claim", f"{bent.text()} of its square", judge_direction(1, bent)))
     for name in (*OF_VALUES, *FOR_NOISE):
         off = gradients.off(name)
         claim = f"the mean gradient with {name} is off by less than {MARGIN:.0%} of its square"
@@ -266,7 +275,7 @@ def shown_numbers(gradients: Gradients) -> dict[str, str]:
     for name in PUBLISHED:
         shown |= {f"{name}_noise": gradients.noise(name).text(), f"{name}_along": gradients.along(name).text()}
         shown |= {f"{name}_needed": _text(gradients.needed(name)), f"{name}_needed_left": _text(gradients.needed(name, PUBLISHED[name]))}
-        shown[f"{name}_off"] = gradients.off(name).text()
+        shown |= {f"{name}_off": gradients.off(name).text(), f"{name}_bent": gradients.bent(name).text()}
     certain = gradients.by_value().iloc[-1]
     return shown | {"certain": number_text(certain["value"]), "certain_weighted": certain["weighted"].text()}
 

@@ -86,7 +86,7 @@ def share(costs: ModelCosts, arm: str, column: str) -> Interval:
 
 
 def credit_overhead(costs: ModelCosts, arm: str) -> Interval:
-    """By what share the seconds of credit lengthen an update that takes as long without them.
+    """By what share the seconds of credit lengthen an update.
 
     Both are parts of the same update, so that this is known more closely than `overhead`, which compares runs that write different
     answers at different times. What credit costs elsewhere, such as in answers that are longer, is not in it.
@@ -117,10 +117,9 @@ def readable_costs(costs: ModelCosts, column: str) -> Captioned:
 
 
 def overhead_text(costs: ModelCosts, arm: str, column: str) -> str:
-    """`overhead` in percent; main memory has none (`judge_overheads`)."""
-    if not _comparable(costs, column):
-        return NO_GPU
-    return share_text(overhead(costs, arm, column), signed=True)
+    """`overhead` in percent. Main memory has none: what a process holds of it is what its interpreter and libraries take, and what earlier
+    runs in the same process left."""
+    return share_text(overhead(costs, arm, column), signed=True) if _known(costs, column) else NO_GPU
 
 
 def shown_overheads(models: Sequence[ModelCosts], column: str) -> dict[str, Interval]:
@@ -128,36 +127,31 @@ def shown_overheads(models: Sequence[ModelCosts], column: str) -> dict[str, Inte
     return {
         arm.name if len(models) == 1 else f"{arm.name}: {costs.name}": overhead(costs, arm.name, column)
         for costs in models
-        if _comparable(costs, column)
+        if _known(costs, column)
         for arm in costs.arms
         if arm.name != WITHOUT
     }
 
 
 def judge_overheads(models: Sequence[ModelCosts], column: str, most: float) -> list[Finding]:
-    """That the arms `JUDGED` cost at most a share `most` more: the largest that the paper printed.
-
-    Memory is compared on GPUs alone: what a process holds of main memory is what its interpreter and libraries take, and what earlier
-    runs in the same process left.
-    """
+    """That the arms `JUDGED` cost at most a share `most` more: the largest that the paper printed, for GPUs; elsewhere not comparable."""
     findings = []
     for costs in models:
         for arm in costs.judged:
-            claim = f"{arm.name} costs at most {most:.1%} more than {WITHOUT}"
-            if _comparable(costs, column):
-                findings.append(_at_most(claim, costs, overhead(costs, arm.name, column), most))
-            else:
-                findings.append(Finding(claim, costs.name, _printed(most), NO_GPU, Word.NOT_COMPARABLE))
+            claim, text = f"{arm.name} costs at most {most:.1%} more than {WITHOUT}", overhead_text(costs, arm.name, column)
+            findings.append(_at_most(claim, costs, overhead(costs, arm.name, column), text, most))
     return findings
 
 
 def judge_credit_overheads(models: Sequence[ModelCosts], most: float) -> list[Finding]:
-    """That the credit of the arms `JUDGED` lengthens an update by at most a share `most`."""
-    return [
-        _at_most(f"the credit of {arm.name} lengthens an update by at most {most:.1%}", costs, credit_overhead(costs, arm.name), most)
-        for costs in models
-        for arm in costs.judged
-    ]
+    """That the credit of the arms `JUDGED` lengthens an update by at most a share `most`; as `judge_overheads`."""
+    findings = []
+    for costs in models:
+        for arm in costs.judged:
+            ours = credit_overhead(costs, arm.name)
+            claim = f"the credit of {arm.name} lengthens an update by at most {most:.1%}"
+            findings.append(_at_most(claim, costs, ours, share_text(ours, signed=True), most))
+    return findings
 
 
 def shown_times(models: Sequence[ModelCosts]) -> dict[str, str]:
@@ -178,14 +172,12 @@ def _of(costs: ModelCosts, arm: str) -> pd.DataFrame:
     return costs.table[costs.table["arm"] == arm]
 
 
-def _comparable(costs: ModelCosts, column: str) -> bool:
+def _known(costs: ModelCosts, column: str) -> bool:
     return column != MEMORY or bool(costs.arms[0].gpus)
 
 
-def _at_most(claim: str, costs: ModelCosts, ours: Interval, most: float) -> Finding:
+def _at_most(claim: str, costs: ModelCosts, ours: Interval, text: str, most: float) -> Finding:
     word = Word.AGREES if ours.high <= most else Word.DISAGREES if ours.low > most else Word.UNDECIDED
-    return Finding(claim, costs.name, _printed(most), share_text(ours, signed=True), word)
-
-
-def _printed(most: float) -> str:
-    return f"at most {most:+.1%}"
+    if not costs.arms[0].gpus:
+        word, text = Word.NOT_COMPARABLE, text if text == NO_GPU else f"{text}, on a CPU"
+    return Finding(claim, costs.name, f"at most {most:+.1%}", text, word)
