@@ -6,8 +6,9 @@ candidate: the rollout's own other nodes too, with its own reward. Information s
 
 Where the paper is silent: nodes at distance zero share all the weight equally (the limit of 1/d), nodes that tie for the last place
 share it, a state before the first row is worth the group mean. Delta is counted in tokens, as the released code does and the numbers of
-appendix E suggest (k = 66 and delta = 50 for a thousand tokens); the formula of section 5.2 counts it in rows. From the released code it
-departs in every way that `hista_released` lists.
+appendix E suggest (k = 66 and delta = 50 for a thousand tokens); the formula of section 5.2 counts it in rows. Where it departs from the
+paper, whose states hold the prompt: rows are those of the completion. From the released code it departs in every way that
+`hista_released` lists.
 """
 
 from collections.abc import Iterable, Sequence

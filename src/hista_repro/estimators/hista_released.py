@@ -1,8 +1,8 @@
 """Hista as the authors' released code computes it. Information set: own-return.
 
-Beside `hista`, the paper's text, the released code differs in this:
-- the prompt's hidden states come first in every sequence, and nodes are counted from the start of the prompt: its first node is the first
-  token of the completion, then every 50th token, then the last token; rows are tokens 0, 5, 10, ... (0-based);
+Beside `hista`, the released code differs in this:
+- the prompt's hidden states come first in every sequence, as in the paper's text, and nodes are counted from the start of the prompt: its
+  first node is the first token of the completion, then every 50th token, then the last token; rows are tokens 0, 5, 10, ... (0-based);
 - the moving average starts from x_0 and is then divided by 1 - alpha^t as if it had started from zero, so that it is too large at first;
 - MinDistance is divided by the length of the longer sequence, and distances below 5 count as 5;
 - candidates are the nodes of all rollouts; of the rollout's own the state itself, at distance 0, and all before it, but none after;

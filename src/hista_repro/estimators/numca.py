@@ -4,8 +4,9 @@ The abstract state is the set of the numbers seen so far (`milestones`); each ro
 through, its own rewards included. Information set: own-return, because a state that no other rollout reaches is worth the rollout's own
 reward.
 
-Where the paper is silent: the empty state, which Algorithm 1 never counts, is worth the mean of all rewards. Only the completion is
-read, since numbers of the prompt are the same for every rollout. A number counts when it is complete, so the first digit of 12 is no
+Where the paper is silent: the empty state, which Algorithm 1 never counts, is worth the mean of all rewards. Where it departs from the
+paper, whose states hold the prompt: only the completion is read, as in the released code, so that a number of the question is a milestone
+where the completion repeats it. A number counts when it is complete, so the first digit of 12 is no
 milestone of the rollout; a state is read as its prefix stands, and where no rollout passed through the set that the prefix holds, as
 after half a number, its previous set decides. From the released code it departs in nearly everything: see `numca_released`.
 """

@@ -22,7 +22,7 @@ from hista_repro.estimators.validation import check_at_least_one
 AdvantageScale = Literal["none", "group", "batch", "loo"]
 """By which standard deviation of rewards advantages are divided.
 
-"none": by nothing (Dr. GRPO), which leaves the gradient unbiased. "group": of the rollout's group, as GRPO does; the own reward is in it,
+"none": by nothing (Dr. GRPO), which adds no bias. "group": of the rollout's group, as GRPO does; the own reward is in it,
 and prompts are weighted by 1 / std. "batch": of all rewards of the batch. "loo": of the other rewards of the group, so that the own
 reward does not decide its own scale. Rewards that are all equal tell no scale, and nothing is divided by theirs. TRL divides by
 `SCALE_EPSILON` there, and since its advantages are then 0, that makes no difference; those of a value that was not taken from these

@@ -47,8 +47,8 @@ class CreditGRPOTrainer(DynamicSamplingTrainer):
     is an object that has one), or an object, taken as it is; None leaves TRL's own advantages. One that learns is refitted after every
     generation step. `node_spacing` is the number of tokens from one node to the next, by default what the estimator asks for, or the
     paper's 50, less for short completions. `gae_lambda` and `advantage_scale`: see `training.credit`. An `advantage_scale` of None means
-    what `args.scale_rewards` says, "group" unless it is set, so that the class alone changes no step size; "none" leaves the gradient
-    unbiased.
+    what `args.scale_rewards` says, "group" unless it is set, so that the class alone changes no step size; "none" adds no bias to
+    the gradient.
 
     It warns once where `oversampling` meets values that differ between the states of a rollout: the gradient is then biased, as
     `training.dynamic_sampling` explains.
