@@ -23,7 +23,7 @@ def plot_prediction(table: pd.DataFrame, panels: Mapping[str, str]) -> Figure:
                 axis.plot([row[f"{name}_low"], row[f"{name}_high"]], [place, place], color=COLOURS[information], linewidth=1.4)
                 axis.plot(row[name], place, MARKERS[information], color=COLOURS[information], markersize=5)
             axis.set_xlabel(label)
-            axis.xaxis.set_major_locator(MaxNLocator(nbins=3))
+            axis.xaxis.set_major_locator(MaxNLocator(nbins=2))  # labels of three digits touch otherwise
             axis.grid(axis="x", color="#DDDDDD", linewidth=0.6)
             axis.tick_params(axis="y", length=0)
             sns.despine(ax=axis, left=True)
