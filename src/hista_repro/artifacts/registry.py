@@ -74,6 +74,8 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("extra-gradients", "What do values do to the gradient?", "Section 1", "extra_gradients.ipynb", _SVEB),
         Artifact("extra-prediction", "Does a smaller error train a better model?", "Section 4", "extra_prediction.ipynb", _RUNS),
         Artifact("extra-rates", "Is it the learning rate?", "Section 1", "extra_rates.ipynb", _RUNS),
+        Artifact("extra-mixed-groups", "Is it the groups that are all right?", "Section 1", "extra_mixed_groups.ipynb", _RUNS),
+        Artifact("extra-damping", "Is it the damping of late tokens?", "Section 1", "extra_damping.ipynb", _RUNS),
         Artifact("extra-interactive-rollout", "Values token by token", "Section 1", "extra_interactive_rollout.ipynb", _SVEB),
     )
 }
