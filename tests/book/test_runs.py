@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from hista_repro.book.runs import shown_runs
@@ -59,3 +61,13 @@ def test_a_run_knows_what_changed_after_it(checkout, record_run):
     stale = {"notebook": "other", "parameters": "other", "source": "other", "inputs": "other"}
     record_run("table-04", "runs/cpu", "cpu", key=stale)
     assert shown_runs(checkout)["table-04"].changed == ["notebook", "parameters", "source", "inputs"]
+
+
+def test_the_seeds_of_training_are_those_of_all_runs_and_of_a_build_its_own(checkout, record_run):
+    out = record_run("table-04", "runs/cpu", "cpu")
+    assert shown_runs(checkout)["table-04"].seeds == "7"
+    path = out / "results" / "table-04.json"
+    result = json.loads(path.read_text())
+    arms = [{"build": {"model": "tiny", "seed": 0}, "arm": name, "seeds": [0, 1, 2]} for name in ("DAPO", "DAPO + Hista")]
+    path.write_text(json.dumps({**result, "measured": [*arms, {"build": {}}]}))
+    assert shown_runs(checkout)["table-04"].seeds == "0, 1, 2"

@@ -67,7 +67,7 @@ def provenance_note(run: ShownRun) -> str:
         "Profile": run.stamp["profile"],
         "Models": run.models,
         "Problems": run.settings("problems"),
-        "Seeds": run.settings("seed"),
+        "Seeds": run.seeds,
         "Date and duration": f"{run.date}, {duration(run.stamp['seconds'])}",
         "Commit": run.commit,
         "Hardware": ", ".join(devices),

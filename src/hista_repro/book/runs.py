@@ -1,6 +1,6 @@
 """Which recorded run of an artifact the book shows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,7 +54,17 @@ class ShownRun:
     def settings(self, name: str) -> str:
         """The values of a setting of what was measured, each once."""
         builds = [entry.get("build", {}) for entry in self.result["measured"]]
-        return ", ".join(dict.fromkeys(str(build[name]) for build in builds if name in build)) or "none"
+        return _each_once(build[name] for build in builds if name in build)
+
+    @property
+    def seeds(self) -> str:
+        """The seeds of what was measured, each once: of a build its own, of training those of all runs."""
+        listed = [entry.get("seeds", [entry.get("build", {}).get("seed")]) for entry in self.result["measured"]]
+        return _each_once(seed for seeds in listed for seed in seeds if seed is not None)
+
+
+def _each_once(values: Iterable[Any]) -> str:
+    return ", ".join(dict.fromkeys(map(str, values))) or "none"
 
 
 def shown_runs(root: Path, profile: str | None = None, homes: Sequence[str] = HOMES) -> dict[str, ShownRun | None]:
