@@ -13,6 +13,7 @@ from hista_repro.artifacts.benchmark_budget import (
     ESTIMATORS,
     FEWER,
     MARGIN,
+    MORE,
     PAPER,
     Cost,
     Design,
@@ -32,6 +33,7 @@ from hista_repro.artifacts.benchmark_budget import (
     variances_of,
 )
 from hista_repro.artifacts.benchmark_budget_figure import plot_designs
+from hista_repro.artifacts.measurements import REPEATS
 from hista_repro.artifacts.verdicts import Interval, Word
 from hista_repro.errors import Refused
 from hista_repro.sveb import record
@@ -62,8 +64,13 @@ def drawn(measured, problems, states, n, seed=0):
 
 
 def made_up(parts, spread=0.1):
-    draws = np.array(parts) * np.random.default_rng(0).uniform(1 - spread, 1 + spread, (50, 3))
+    draws = np.array(parts) * np.random.default_rng(0).uniform(1 - spread, 1 + spread, (REPEATS, 3))
     return Variances(PAIR, np.array(parts, dtype=float), draws, 40, 40)
+
+
+def costing(problem, continuation):
+    """Such a cost, the same in every draw."""
+    return Cost(problem, continuation, np.tile([float(problem), continuation], (REPEATS, 1)))
 
 
 def assert_around_the_truth(variances):
@@ -120,7 +127,7 @@ def test_a_variance_worked_by_hand(measured):
 def test_shares_errors_and_costs_by_hand():
     found = made_up([1, 10, 200])
     assert [share.estimate for share in found.shares(PAPER).values()] == pytest.approx([0.2, 0.4, 0.4])
-    cost = Cost(problem=900, continuation=10)
+    cost = costing(problem=900, continuation=10)
     assert (cost.of(PAPER), cost.of(Design(10, 1))) == (1900, 1000)
     # variances of 1 + 1 + 20 at 1000 tokens and of 1 + 2 + 2 at 1900
     assert found.relative_error(Design(10, 1), cost).estimate == pytest.approx(np.sqrt(22 / 5 * 1000 / 1900))
@@ -152,7 +159,7 @@ def test_resamples_without_any_difference_are_no_draws(measured):
 @pytest.mark.parametrize("states", [2, 12])
 def test_a_design_is_as_foretold(measured, states):
     here, there = drawn(measured, 1500, 4, 20), drawn(measured, 1500, states, 3, seed=1)
-    variances, cost = variances_of(here)[0], Cost(100, 1)
+    variances, cost = variances_of(here)[0], costing(100, 1)
     check = foretell(here, there, variances, cost)
     assert check.design == Design(states, 3)
     assert check.expected.estimate == pytest.approx(np.sqrt((TRUE / [1, states, 3 * states]).sum() / 1500), rel=0.05)
@@ -165,10 +172,10 @@ def test_what_is_seen_is_of_the_same_problems_and_in_the_design_that_was_asked_f
     here = drawn(measured, 6, 2, 4)
     variances = variances_of(here)[0]
     with pytest.raises(Refused, match="kept other problems"):
-        foretell(here, drawn(measured, 7, 2, 4), variances, Cost(1, 1))
+        foretell(here, drawn(measured, 7, 2, 4), variances, costing(1, 1))
     fewer = drawn(measured, 6, 3, 4)
     with pytest.raises(Refused, match="has problems with fewer than 4 states"):
-        foretell(here, replace(fewer, config={**fewer.config, "states": 4}), variances, Cost(1, 1))
+        foretell(here, replace(fewer, config={**fewer.config, "states": 4}), variances, costing(1, 1))
 
 
 def test_fewer_continuations_are_any_of_those_there_are(measured):
@@ -200,6 +207,27 @@ def test_the_cost_of_a_build_is_what_it_wrote(small_build, independent_pool):
     cost = cost_of(measurement)
     assert cost.problem == pytest.approx(written / read_table(folder, "problems")["kept"].sum())
     assert cost.continuation == pytest.approx(references["tokens"].sum() / (references["n"] + references["draws"].map(len)).sum())
+    low, high = np.nanquantile(cost.draws, [0.1, 0.9], axis=0)
+    assert (low < [cost.problem, cost.continuation]).all() and (high > [cost.problem, cost.continuation]).all()
+
+
+def test_intervals_know_that_costs_and_the_share_of_kept_problems_were_sampled(measured, monkeypatch):
+    """A kept problem has 80 to 120 tokens and states of 1 to 3 for a continuation, another has 50; four of five are kept."""
+    generator, truth = np.random.default_rng(0), costing(100 + 50 * 0.2 / 0.8, 2)
+    covered = []
+    for _ in range(200):
+        kept = generator.random(40) < 0.8
+        written = np.where(kept, generator.uniform(80, 120, 40), 50)
+        continued = np.stack([20 * generator.uniform(1, 3, kept.sum()), np.full(kept.sum(), 20)], axis=1)
+        monkeypatch.setattr(module, "_tokens_by_problem", lambda _, tables=(written, kept, continued): tables)
+        cost = cost_of(measured({}, []))
+        assert cost.problem == pytest.approx(written.sum() / kept.sum())
+        assert cost.continuation == pytest.approx(continued[:, 0].sum() / continued[:, 1].sum())
+        found = replace(made_up([1, 0, 0], spread=0), problems=int(kept.sum()))
+        wanted = found.relative_error(MORE, truth).estimate
+        interval = found.relative_error(MORE, cost)
+        covered.append(interval.low <= wanted <= interval.high)
+    assert 0.9 <= np.mean(covered) <= 0.99
 
 
 def test_the_page_on_a_build(small_build):
@@ -241,9 +269,9 @@ def test_the_first_build_is_of_one_domain(small_build, measured, monkeypatch):
 @pytest.mark.parametrize(
     ("parts", "cost", "words"),
     [
-        ([1, 10, 10], Cost(2000, 20), "agrees agrees"),
-        ([1, 10, 4000], Cost(2000, 20), "disagrees disagrees"),
-        ([1, 0, 0], Cost(2000, 0), "undecided undecided"),
+        ([1, 10, 10], costing(2000, 20), "agrees agrees"),
+        ([1, 10, 4000], costing(2000, 20), "disagrees disagrees"),
+        ([1, 0, 0], costing(2000, 0), "undecided undecided"),
     ],
 )
 def test_continuations_are_worth_what_they_tell(measured, parts, cost, words):

@@ -7,7 +7,7 @@ import pytest
 
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.files import read_json
-from hista_repro.runner import PROFILES
+from hista_repro.runner import PROFILES, load_profile
 
 ROOT = Path(__file__).parents[2]
 CPU = [folder for folder in (ROOT / "runs" / "cpu", ROOT / "results" / "cpu") if (folder / "results").is_dir()]
@@ -37,8 +37,22 @@ def test_intervals_of_two_sizes_overlap(small, large):
     ours, theirs = intervals_in(small), intervals_in(large)
     both = {key for key in ours.keys() & theirs.keys() if small.name == large.name or not CRITIC.search(key[1])}
     assert both
-    apart = {key: (ours[key], theirs[key]) for key in both if ours[key][1] < theirs[key][0] or theirs[key][1] < ours[key][0]}
-    assert apart == {}
+    apart = [key for key in sorted(both) if ours[key][1] < theirs[key][0] or theirs[key][1] < ours[key][0]]
+    lines = [
+        f"{artifact}, {claim} ({setting}): {ours[artifact, claim, setting]}, {theirs[artifact, claim, setting]}"
+        for artifact, claim, setting in apart
+    ]
+    assert not apart, "\n".join([f"of {len(both)} pairs of intervals {len(apart)} lie apart:", *lines])
+
+
+def test_two_sizes_measure_the_same():
+    """Errors depend on the size of the group, which settings do not name."""
+    found = [
+        (build["model"], build["problems"], build["group_size"])
+        for name in ("cpu", "night")
+        for build in load_profile(name).builds.values()
+    ]
+    assert len(set(found)) == len({each[:2] for each in found}), found
 
 
 @pytest.mark.skipif(not RECORDED, reason="nothing is recorded")

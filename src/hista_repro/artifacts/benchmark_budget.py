@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from hista_repro.artifacts.equivalence import judge_zero
@@ -71,15 +72,21 @@ DESIGNS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """Tokens that are written for a benchmark."""
+    """Tokens that are written for a benchmark, with R draws of resampled problems."""
 
     problem: float
     """For a problem that is kept, with all its rollouts and those that decided what is kept."""
     continuation: float
+    draws: Array = field(repr=False)
+    """(R, 2) both. How many problems are kept is drawn, too; NaN where none is."""
 
     def of(self, design: Design) -> float:
         """Of one problem in this design."""
         return self.problem + design.states * design.continuations * self.continuation
+
+    def drawn(self, design: Design) -> Array:
+        """(R,) the same, of each draw."""
+        return self.draws @ [1, design.states * design.continuations]
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class Variances:
     parts: Array
     """(3,) in the order of `PARTS`."""
     draws: Array = field(repr=False)
-    """(R, 3)"""
+    """(R, 3), of the same resamples as those of `Cost`"""
     problems: int
     rollouts: int
     """Of each problem; the most states for which the parts hold."""
@@ -108,8 +115,8 @@ class Variances:
     def relative_error(self, design: Design, cost: Cost) -> Interval:
         """The standard error of a design over that of `PAPER` which costs as many tokens, and so has another number of problems."""
         values, draws = (
-            ratio((parts / _divisors(design)).sum(axis=-1) * cost.of(design), (parts / _divisors(PAPER)).sum(axis=-1) * cost.of(PAPER))
-            for parts in (self.parts, self.draws)
+            ratio((parts / _divisors(design)).sum(axis=-1) * tokens(design), (parts / _divisors(PAPER)).sum(axis=-1) * tokens(PAPER))
+            for parts, tokens in ((self.parts, cost.of), (self.draws, cost.drawn))
         )
         return _interval(np.sqrt(values), np.sqrt(draws), self.problems)
 
@@ -128,12 +135,16 @@ def variances_of(measurement: Measurement) -> list[Variances]:
             raise Refused(f"{measurement.name} has one state of each problem; set states to two or more")
         if not sums["single"].any() and not sums["mean"].any():
             continue
-        resamples_R_P = resampled_prompts(problems, REPEATS, np.random.default_rng(derive_seed(0, "budget", *pair)))
-        (parts,), draws = (_parts(sums, weights) for weights in (np.ones((1, problems)), resamples_R_P))
+        (parts,), draws = (_parts(sums, weights) for weights in (np.ones((1, problems)), _resamples(problems)))
         found.append(Variances(pair, parts, draws, problems, measurement.config["group_size"]))
     if not found or found[0].pair != COMPARED[0]:
         raise Refused(f"{' and '.join(COMPARED[0])} give equal values on {measurement.name}, so that there is nothing to compare")
     return found
+
+
+def _resamples(problems: int) -> Array:
+    """(R, P) how often each problem with states counts, in the order of their ids; of variances and costs alike."""
+    return resampled_prompts(problems, REPEATS, np.random.default_rng(derive_seed(0, "budget")))
 
 
 def _sums_by_problem(measurement: Measurement, pair: tuple[str, str]) -> dict[str, Array]:
@@ -187,15 +198,28 @@ def cost_of(measurement: Measurement) -> Cost:
 
     What was written for problems that were not kept is shared by those that were. Continuations for `mcs-k` are not counted.
     """
+    written, kept, continued = _tokens_by_problem(measurement)
+    chosen = resampled_prompts(len(written), REPEATS, np.random.default_rng(derive_seed(0, "budget", "asked")))
+    chosen, weights = (np.concatenate([np.ones((1, drawn.shape[1])), drawn]) for drawn in (chosen, _resamples(len(continued))))
+    shared = ratio(chosen[:, ~kept] @ written[~kept], chosen[:, kept].sum(axis=1))
+    tokens, continuations = (weights @ continued).T
+    problem, *draws = np.column_stack([weights @ written[kept] / len(continued) + shared, tokens / continuations])
+    return Cost(*problem.tolist(), np.array(draws))
+
+
+def _tokens_by_problem(measurement: Measurement) -> tuple[Array, NDArray[np.bool_], Array]:
+    """(P,) the tokens of all rollouts of each problem of the domain, sorted by its id, and whether it has states; and for those that do,
+    (K, 2) the tokens and the number of their continuations."""
     folder = record(measurement.config)
     problems = read_table(folder, "problems")
-    asked = problems.loc[problems["domain"] == measurement.domain, "problem_id"]
     tables = ["screening", "rollouts"] + ["pool"] * bool(measurement.config["independent_pool"])
     rollouts = pd.concat(read_table(folder, name)[["problem_id", "token_ids"]] for name in tables)
-    written = rollouts.loc[rollouts["problem_id"].isin(asked), "token_ids"].map(len).sum()
-    references = read_table(folder, "references").set_index("state_id").loc[measurement.scores["state_id"].unique()]
-    continuations = (references["n"] + references["draws"].map(len)).sum()
-    return Cost(float(written / measurement.scores["problem_id"].nunique()), float(references["tokens"].sum() / continuations))
+    asked = np.sort(problems.loc[problems["domain"] == measurement.domain, "problem_id"])
+    written = rollouts["token_ids"].map(len).groupby(rollouts["problem_id"]).sum().reindex(asked, fill_value=0)
+    states = measurement.scores.drop_duplicates("state_id").set_index("state_id")["problem_id"]
+    references = read_table(folder, "references").set_index("state_id").loc[states.index]
+    continued = pd.DataFrame({"tokens": references["tokens"], "continuations": references["n"] + references["draws"].map(len)})
+    return written.to_numpy(dtype=float), np.isin(asked, states), continued.groupby(states).sum().to_numpy(dtype=float)
 
 
 def measure_budget(
@@ -246,13 +270,17 @@ def foretell(measurement: Measurement, other: Measurement, variances: Variances,
     problems, design = variances.problems, Design.of(other.config)
     if (there["states"] != design.states).any():
         raise Refused(f"{other.name} has problems with fewer than {design.states} states; set fewer in redesign")
-    resamples_R_P = resampled_prompts(problems, REPEATS, np.random.default_rng(derive_seed(0, "foretold", *variances.pair)))
-    weights = np.concatenate([np.ones((1, problems)), resamples_R_P])
+    weights = np.concatenate([np.ones((1, problems)), _resamples(problems)])
     parts = _parts(here, weights)
     expected, papers = (np.sqrt((parts / _divisors(each)).sum(axis=1) / problems) for each in (design, PAPER))
     seen = np.sqrt(_variance(there["mean"], weights) / problems)
-    found = (expected, seen, ratio(seen, expected), ratio(seen, papers) * np.sqrt(cost.of(design) / cost.of(PAPER)))
+    found = (expected, seen, ratio(seen, expected), ratio(seen, papers) * np.sqrt(_with_draws(cost, design) / _with_draws(cost, PAPER)))
     return Foretold(variances.quantity, design, *(_interval(values[0], values[1:], problems) for values in found))
+
+
+def _with_draws(cost: Cost, design: Design) -> Array:
+    """(1 + R,) the tokens of a problem, and those of each draw."""
+    return np.concatenate([[cost.of(design)], cost.drawn(design)])
 
 
 def absolute_errors(measurement: Measurement) -> pd.DataFrame:
