@@ -245,6 +245,14 @@ def test_the_page_on_a_build(small_build):
     assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["5 × 20, the paper’s", "4 × 2, seen"]
 
 
+def test_a_column_that_ends_early_has_its_axis_named(measured):
+    measurement = drawn(measured, 40, 5, 20)
+    panel, cost = variances_of(measurement)[0], Cost(1000, 100, np.full((REPEATS, 2), 100.0))
+    check = foretell(measurement, measurement, panel, cost)
+    figure = plot_designs(dict.fromkeys("abc", (panel, cost)), check)
+    assert [axis.get_title(loc="left")[0] for axis in figure.axes if axis.get_visible() and axis.get_xlabel()] == ["b", "c"]
+
+
 @pytest.mark.parametrize("redesign", [{}, {"states": 4}, {"states": 4, "references": 2, "seed": 1}])
 def test_a_redesign_changes_nothing_but_states_and_continuations(small_build, redesign):
     with pytest.raises(Refused, match="redesign holds states, references and"):

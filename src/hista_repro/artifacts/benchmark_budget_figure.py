@@ -21,20 +21,28 @@ _TICKS = (0.25, 0.5, 1, 2, 4)
 
 
 def plot_designs(panels: Mapping[str, tuple[Variances, Cost]], check: Foretold) -> Figure:
-    """One panel for each title: standard errors at equal cost by the number of states, a line for each number of continuations.
+    """One panel for each measurement: standard errors at equal cost by the number of states, a line for each number of continuations.
 
-    `check`, in the first panel, is a design that was made, where its standard error was seen.
+    `panels`: "model on problems" -> what its benchmark shows, all of the difference that `check` is of. `check`, in the first panel, is a
+    design that was made, where its standard error was seen.
     """
+    columns = 1 if len(panels) < 3 else 2
+    rows = -(-len(panels) // columns)
     with matplotlib.rc_context(STYLE):
-        figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, 2.5 * len(panels) + 0.6), sharex=True, squeeze=False)
-        for axis, (title, (variances, cost)) in zip(axes[:, 0], panels.items(), strict=True):
+        figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.5 * rows + 0.6), sharex=True, sharey="row", squeeze=False)
+        for axis, (title, (variances, cost)) in zip(axes.flat, panels.items(), strict=False):
             _draw(axis, variances, cost)
-            axis.set_title(f"{title}: {variances.quantity}")
-            axis.set_ylabel("standard error / the paper’s")
+            axis.set_title(title if columns == 1 else title.replace(" on ", "\non "))
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        for axis in axes[:, 0]:
+            axis.set_ylabel(f"standard error of {check.quantity} / the paper’s".replace(" − ", "\n− "))
+        for axis in axes.flat[len(panels) - columns : len(panels)]:
+            axis.set_xlabel("states of each problem")
+            axis.xaxis.set_tick_params(labelbottom=True)  # the panel below may be missing
         states, seen = check.design.states, check.relative
         axes[0, 0].vlines(states, seen.low, seen.high, color="#000000", linewidth=1.4)
         axes[0, 0].plot(states, seen.estimate, "D", color="#000000", markersize=5, label=f"{check.design.label}, seen")
-        axes[-1, 0].set_xlabel("states of each problem")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, handlelength=3)
         plt.close(figure)
