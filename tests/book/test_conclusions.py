@@ -139,7 +139,13 @@ def test_the_chapter_says_what_was_compared_and_what_came_of_it():
     assert held.startswith("## What holds where it is decided\n")
     assert "- **Hista errs less.** `hista` (own-return), `loo-mean` (siblings). {doc}`Table 4 </notebooks/table_04>`.\n" in held
     assert "  - *A is better:*\n    - model 0: +0, agrees.\n    - model 1: +1, undecided.\n" in held and "model 2" not in held
+    assert "  ```{dropdown} agrees (1), undecided (1)\n" in held
     assert "**Another.**" in other and "## What holds\n" not in text
+
+
+def test_a_single_measurement_is_not_folded():
+    text = conclusions_text([SENTENCE], run_with("agrees", "not run"))
+    assert "  - *A is better:*\n    - model 0: +0, agrees." in text and "dropdown" not in text
 
 
 def test_the_evidence_has_a_row_for_each_page(checkout, record_run):

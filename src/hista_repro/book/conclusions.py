@@ -193,12 +193,16 @@ def _together(words: Sequence[Word]) -> Word:
 
 
 def _item(conclusion: Conclusion, runs: Runs) -> str:
-    """A sentence with the estimators that it compares, and below it what was measured."""
+    """A sentence with the estimators that it compares, and below it what was measured; several measurements are folded."""
     compared = ", ".join(f"`{name}` ({get_estimator(name).information})" for name in conclusion.estimators)
     lines = [f"- **{conclusion.sentence}** {f'{compared}. ' if compared else ''}{page_link(ARTIFACTS[conclusion.page])}."]
-    found = conclusion.evidence(runs)
+    found, evidence = conclusion.evidence(runs), []
     for claim in dict.fromkeys(finding["claim"] for finding in found):
-        lines.append(f"  - *{claim}:*")
+        evidence.append(f"  - *{claim}:*")
         of_claim = [finding for finding in found if finding["claim"] == claim]
-        lines += [f"    - {finding['setting']}: {finding['ours']}, {finding['word']}." for finding in of_claim]
-    return "\n".join(lines)
+        evidence += [f"    - {finding['setting']}: {finding['ours']}, {finding['word']}." for finding in of_claim]
+    if len(found) > 1:
+        words = Counter(finding["word"] for finding in found)
+        title = ", ".join(f"{word} ({words[word]})" for word in Word if words[word])
+        evidence = ["", f"  ```{{dropdown}} {title}", "  :class-container: evidence", "", *evidence, "  ```", ""]
+    return "\n".join([*lines, *evidence])
