@@ -48,12 +48,30 @@ def test_a_notebook_says_below_its_title_where_it_comes_from(checkout, record_ru
     assert "Older than the code" not in note.source
 
 
+@pytest.mark.parametrize(("cell_type", "prose"), [("markdown", "Better words."), ("code", "# Table 4")])
+def test_prose_is_that_of_the_checkout_as_long_as_code_is(checkout, record_run, source, cell_type, prose):
+    run = record_run("table-04", "results/cpu", "cpu")
+    path = checkout / "notebooks" / "table_04.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source = "# Table 4"
+    notebook.cells[-1] = nbformat.v4.new_code_cell("verdict", outputs=[nbformat.v4.new_output("stream", text="measured")])
+    nbformat.write(notebook, run / "notebooks" / "table_04.ipynb")
+    notebook.cells[-1].outputs = []
+    notebook.cells[0].source = "Better words."
+    if cell_type == "code":
+        notebook.cells[-1].source = "other"
+    nbformat.write(notebook, path)
+    stage(checkout, source, shown_runs(checkout))
+    cells = nbformat.read(source / "notebooks" / "table_04.ipynb", as_version=4).cells
+    assert cells[0].source == prose and cells[-1].outputs[0].text == "measured"
+
+
 def test_a_page_says_when_it_is_older_than_the_code(checkout, record_run):
     stale = {"notebook": "other", "parameters": "", "source": "", "inputs": ""}
     record_run("table-04", "runs/cpu", "cpu", key=stale)
     run = shown_runs(checkout)["table-04"]
     assert "Older than the code" in provenance_note(run)
-    assert "the notebook and the sizes and the code and the input files changed" in provenance_note(run)
+    assert "the notebook’s code and the sizes and the code and the input files changed" in provenance_note(run)
 
 
 def test_an_artifact_without_a_run_has_a_page_that_says_how_to_make_it(checkout, source):

@@ -5,7 +5,16 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from hista_repro.errors import Refused
-from hista_repro.runner.notebooks import error_in, failure_of, read_notebook, scrub, source_of, without_injection, write_notebook
+from hista_repro.runner.notebooks import (
+    code_of,
+    error_in,
+    failure_of,
+    read_notebook,
+    scrub,
+    with_outputs_of,
+    without_injection,
+    write_notebook,
+)
 
 HOME = Path("/home/someone")
 
@@ -51,15 +60,32 @@ def test_cells_that_did_not_run_in_their_turn_are_a_failure(counts):
     assert failure_of(notebook) == f"In [{1 if counts[0] != 1 else 2}] did not run"
 
 
-def test_the_source_is_independent_of_outputs_counts_and_injected_values():
+def test_the_code_is_independent_of_outputs_counts_prose_and_injected_values():
     parameters, injected = ({"tags": [tag]} for tag in ("parameters", "injected-parameters"))
     plain = new_notebook(cells=[new_markdown_cell("# t"), new_code_cell("x = 1", metadata=parameters)])
     ran = new_code_cell("x = 1", metadata=parameters, execution_count=1, outputs=[stream("x")])
-    run = new_notebook(cells=[new_markdown_cell("# t"), ran, new_code_cell("x = 2", metadata=injected)])
-    assert source_of(plain) == source_of(run)
-    assert [cell.source for cell in without_injection(run).cells] == ["# t", "x = 1"]
+    run = new_notebook(cells=[new_markdown_cell("# title"), ran, new_code_cell("x = 2", metadata=injected)])
+    assert code_of(plain) == code_of(run)
+    assert [cell.source for cell in without_injection(run).cells] == ["# title", "x = 1"]
     run.cells[1].metadata.tags = []
-    assert source_of(plain) != source_of(run)
+    assert code_of(plain) != code_of(run)
+
+
+def test_prose_is_that_of_the_notebook_and_outputs_are_those_of_the_run():
+    parameters, injected = ({"tags": [tag]} for tag in ("parameters", "injected-parameters"))
+    before, given = [new_markdown_cell("Sizes.") for _ in range(2)], new_code_cell("x = 1", metadata=parameters, execution_count=1)
+    handed = new_code_cell("x = 2", metadata=injected, execution_count=2)
+    shown = new_code_cell("x", execution_count=3, outputs=[stream("2")])
+    run = new_notebook(cells=[before[0], given, handed, before[1], shown], metadata={"widgets": {"a": 1}})
+    captioned = new_code_cell("x", metadata={"mystnb": {"figure": {"caption": "X."}}}, outputs=[stream("1")])
+    plain = new_notebook(
+        cells=[new_markdown_cell("Better."), new_code_cell("x = 1", metadata=parameters), new_markdown_cell("Z"), captioned]
+    )
+    merged = with_outputs_of(plain, run)
+    assert [cell.source for cell in merged.cells] == ["Better.", "x = 1", "x = 2", "Z", "x"]
+    assert merged.cells[-1].outputs == [stream("2")] and merged.cells[-1].metadata == captioned.metadata
+    assert [cell.execution_count for cell in merged.cells if cell.cell_type == "code"] == [1, 2, 3] and merged.metadata == run.metadata
+    assert captioned.outputs == [stream("1")] and shown.metadata == {}
 
 
 def scrubbed(*outputs):
@@ -110,7 +136,7 @@ def test_times_and_random_identifiers_go():
 def test_reading_what_was_written(tmp_path):
     path = tmp_path / "n.ipynb"
     write_notebook(path, executed("1"))
-    assert source_of(read_notebook(path)) == source_of(executed("1"))
+    assert code_of(read_notebook(path)) == code_of(executed("1"))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 3}'])

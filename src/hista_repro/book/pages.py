@@ -9,7 +9,7 @@ from hista_repro.book.runs import ShownRun
 from hista_repro.runner.batch import duration
 
 _PARTS_OF_KEY = {
-    "notebook": "the notebook",
+    "notebook": "the notebook’s code",
     "parameters": "the sizes",
     "source": "the code",
     "inputs": "the input files",

@@ -13,6 +13,7 @@ from hista_repro.book.runs import ShownRun
 from hista_repro.book.scale_page import scale_page
 from hista_repro.files import write_json, write_text
 from hista_repro.notebook_format import nbformat
+from hista_repro.runner.notebooks import code_of, read_notebook, with_outputs_of
 from hista_repro.sphinxext.results import DOCUMENT
 
 
@@ -27,7 +28,7 @@ def stage(root: Path, source: Path, runs: Mapping[str, ShownRun | None]) -> None
         if run is None:
             write_text(page.with_suffix(".md"), empty_page(ARTIFACTS[artifact_id]))
         else:
-            write_text(page, _with_note(run))
+            write_text(page, _page(root, run))
     for name, text in _generated(root, runs).items():
         write_text(source / "book" / "_generated" / f"{name}.md", text)
     entries = {artifact_id: result_entry(ARTIFACTS[artifact_id], run) for artifact_id, run in runs.items()}
@@ -50,8 +51,13 @@ def _generated(root: Path, runs: Mapping[str, ShownRun | None]) -> dict[str, str
     }
 
 
-def _with_note(run: ShownRun) -> str:
-    """The executed notebook, with a note below its title that says where it comes from."""
-    notebook = nbformat.read(run.notebook, as_version=4)
+def _page(root: Path, run: ShownRun) -> str:
+    """The executed notebook, with a note below its title that says where it comes from.
+
+    As long as its code is that of the checkout `root`, so is its prose, which may have been improved since the run.
+    """
+    notebook, current = read_notebook(run.notebook), read_notebook(root / "notebooks" / run.artifact.notebook)
+    if code_of(current) == code_of(notebook):
+        notebook = with_outputs_of(current, notebook)
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(provenance_note(run), id="provenance"))
     return nbformat.writes(notebook)

@@ -14,7 +14,7 @@ import hista_repro
 from hista_repro.files import sha256_of
 from hista_repro.imports import reached_files, strings_in
 from hista_repro.notebook_format import NotebookNode
-from hista_repro.runner.notebooks import source_of
+from hista_repro.runner.notebooks import code_of
 from hista_repro.source_files import code_digest
 
 _PACKAGE = Path(hista_repro.__file__).parent
@@ -29,6 +29,7 @@ class ContentKey:
     """Digests of what decides a result, apart, so that a difference can be named."""
 
     notebook: str
+    """Its code, without its prose."""
     parameters: str
     source: str
     """The package's own source and data, as far as the notebook can reach them (see `imports`), without `_NOT_COMPUTING`."""
@@ -44,7 +45,7 @@ def content_key(notebook: NotebookNode, parameters: Mapping[str, Any]) -> Conten
     """The key of `notebook` with `parameters` (all of them, defaults included)."""
     folders = [Path(folder) for folder in os.environ.get("HISTA_REPRO_PLUGINS", "").split(os.pathsep) if folder]
     return ContentKey(
-        notebook=_digest(source_of(notebook)),
+        notebook=_digest(code_of(notebook)),
         parameters=_digest(parameters),
         source=source_digest(notebook, parameters),
         inputs=_digest([_state_of(path) for path in [*_paths_in(parameters), *folders]]),

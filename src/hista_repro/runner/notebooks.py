@@ -28,18 +28,35 @@ def write_notebook(path: Path, notebook: NotebookNode) -> None:
     write_text(path, nbformat.writes(notebook) + "\n")
 
 
-def source_of(notebook: NotebookNode) -> list[dict[str, Any]]:
-    """What of a notebook decides its result, without outputs, counts and identifiers: type, text and tags of every cell."""
-    return [
-        {"type": cell.cell_type, "source": cell.source, "tags": sorted(cell.metadata.get("tags", []))}
-        for cell in without_injection(notebook).cells
-    ]
+def code_of(notebook: NotebookNode) -> list[dict[str, Any]]:
+    """What of a notebook decides its result: text and tags of every code cell, without outputs, counts and identifiers.
+
+    Prose does not, so that a word can be changed without measuring again.
+    """
+    cells = (cell for cell in without_injection(notebook).cells if cell.cell_type == "code")
+    return [{"source": cell.source, "tags": sorted(cell.metadata.get("tags", []))} for cell in cells]
 
 
 def without_injection(notebook: NotebookNode) -> NotebookNode:
     """A notebook without the parameters of an earlier run, which papermill would keep where a new run changes none."""
-    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
-    return NotebookNode({**notebook, "cells": cells})
+    return NotebookNode({**notebook, "cells": [cell for cell in notebook.cells if not _is_injected(cell)]})
+
+
+def with_outputs_of(notebook: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """The prose and captions of `notebook` with the outputs, counts and injected parameters of `executed`, a run of the same code."""
+    cells, ran = [], [cell for cell in executed.cells if cell.cell_type == "code"]
+    for cell in without_injection(notebook).cells:
+        cells.append(cell)
+        if cell.cell_type == "code":
+            done = ran.pop(0)
+            cells[-1] = NotebookNode({**cell, "outputs": done.outputs, "execution_count": done.execution_count})
+            while ran and _is_injected(ran[0]):
+                cells.append(ran.pop(0))
+    return NotebookNode({**executed, "cells": cells})
+
+
+def _is_injected(cell: NotebookNode) -> bool:
+    return "injected-parameters" in cell.metadata.get("tags", [])
 
 
 def error_in(notebook: NotebookNode) -> str | None:
