@@ -143,6 +143,12 @@ def test_the_chapter_says_what_was_compared_and_what_came_of_it():
     assert "**Another.**" in other and "## What holds\n" not in text
 
 
+def test_the_fold_counts_what_is_said_of_the_sentence_and_shows_what_is_said_of_the_claim():
+    sentence = replace(SENTENCE, claims=["B is better"], opposite=["A is better"])
+    text = conclusions_text([sentence], run_with("disagrees", "disagrees", "undecided"))
+    assert "{dropdown} agrees (2), undecided (1)\n" in text and "  - *A is better:*\n    - model 0: +0, disagrees.\n" in text
+
+
 def test_a_single_measurement_is_not_folded():
     text = conclusions_text([SENTENCE], run_with("agrees", "not run"))
     assert "  - *A is better:*\n    - model 0: +0, agrees." in text and "dropdown" not in text

@@ -83,12 +83,16 @@ class Conclusion:
         found = run.result["verdict"]["findings"] if run else []
         return [finding for finding in found if finding["claim"] in (*self.claims, *self.opposite) and finding["word"] != Word.NOT_RUN]
 
+    def said_by(self, finding: Mapping[str, str]) -> Word:
+        """What a finding says of the sentence: its word, or the opposite one where its claim is the opposite."""
+        word = Word(finding["word"])
+        return _OPPOSITE.get(word, word) if finding["claim"] in self.opposite else word
+
     def standing(self, runs: Runs) -> Standing:
         by_setting: dict[str, list[Word]] = {}
         for finding in self.evidence(runs):
-            if (word := Word(finding["word"])) not in _NO_SAY:
-                says = _OPPOSITE.get(word, word) if finding["claim"] in self.opposite else word
-                by_setting.setdefault(finding["setting"], []).append(says)
+            if (word := self.said_by(finding)) not in _NO_SAY:
+                by_setting.setdefault(finding["setting"], []).append(word)
         # A measurement that lacks a claim cannot agree with the sentence; it can speak against it, or leave it open.
         judged = [(_together(said), len(said) >= len(self.claims)) for said in by_setting.values()]
         words = {word for word, complete in judged if complete or word is not Word.AGREES}
@@ -202,7 +206,7 @@ def _item(conclusion: Conclusion, runs: Runs) -> str:
         of_claim = [finding for finding in found if finding["claim"] == claim]
         evidence += [f"    - {finding['setting']}: {finding['ours']}, {finding['word']}." for finding in of_claim]
     if len(found) > 1:
-        words = Counter(finding["word"] for finding in found)
+        words = Counter(map(conclusion.said_by, found))
         title = ", ".join(f"{word} ({words[word]})" for word in Word if words[word])
         evidence = ["", f"  ```{{dropdown}} {title}", "  :class-container: evidence", "", *evidence, "  ```", ""]
     return "\n".join([*lines, *evidence])
