@@ -1,9 +1,13 @@
 """What was measured at one size, held against what is recorded at another: the same differences, within their intervals."""
 
+import math
 import re
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 
 from hista_repro.artifacts.registry import ARTIFACTS
 from hista_repro.files import read_json
@@ -32,17 +36,39 @@ def intervals_in(folder: Path) -> dict[tuple[str, str, str], tuple[float, float]
 
 @pytest.mark.skipif(not PAIRS, reason="there are no two runs of the same artifact to compare: make reproduce")
 @pytest.mark.parametrize(("small", "large"), PAIRS, ids=lambda folder: "-".join(folder.parts[-2:]))
-def test_intervals_of_two_sizes_overlap(small, large):
-    """But for claims about a critic: of another size it is trained on other data, and is another one; intervals are over problems."""
+def test_two_sizes_agree_within_their_intervals(small, large):
+    """But for claims about a critic: of another size it is trained on other data, and is another one; intervals are over problems.
+
+    Two intervals of 95% for the same thing lie apart in one pair of 180 where they are equally wide, and in up to one of 20 where they are
+    not. So of some hundred pairs a few may, which a warning names, and none may be further apart than so many pairs reach once in a hundred
+    times. Pairs depend on each other: those of one page often lie apart together.
+    """
     ours, theirs = intervals_in(small), intervals_in(large)
-    both = {key for key in ours.keys() & theirs.keys() if small.name == large.name or not CRITIC.search(key[1])}
+    both = sorted(key for key in ours.keys() & theirs.keys() if small.name == large.name or not CRITIC.search(key[1]))
     assert both
-    apart = [key for key in sorted(both) if ours[key][1] < theirs[key][0] or theirs[key][1] < ours[key][0]]
-    lines = [
-        f"{artifact}, {claim} ({setting}): {ours[artifact, claim, setting]}, {theirs[artifact, claim, setting]}"
-        for artifact, claim, setting in apart
-    ]
-    assert not apart, "\n".join([f"of {len(both)} pairs of intervals {len(apart)} lie apart:", *lines])
+    apart = [key for key in both if ours[key][1] < theirs[key][0] or theirs[key][1] < ours[key][0]]
+    far = [key for key in apart if errors_between(ours[key], theirs[key]) > norm.isf(0.005 / len(both))]
+    lines = [f"{' | '.join(key)}: {ours[key]}, {theirs[key]}{', far' if key in far else ''}" for key in apart]
+    message = "\n".join([f"of {len(both)} pairs of intervals {len(apart)} lie apart:", *lines])
+    assert not far and len(apart) <= len(both) / 20, message
+    if apart:
+        warnings.warn(message, stacklevel=1)
+
+
+def errors_between(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """How many standard errors of their difference the middles of two intervals of 95% are apart."""
+    middles = abs(sum(first) - sum(second)) / 2
+    return middles / (math.hypot(first[1] - first[0], second[1] - second[0]) / (2 * norm.isf(0.025)))
+
+
+@pytest.mark.parametrize("ratio", [1, 3, 20])
+def test_intervals_lie_apart_as_often_as_that_says(ratio):
+    widths = norm.isf(0.025) * np.array([1, ratio])
+    middles = np.random.default_rng(0).normal(0, [1, ratio], size=(200_000, 2))
+    apart = np.abs(np.diff(middles)[:, 0]) > widths.sum()
+    assert (0.9 / 180 if ratio == 1 else 1.1 / 180) < apart.mean() < (1.1 / 180 if ratio == 1 else 1 / 20)
+    first, second = ((middle - width, middle + width) for middle, width in zip(middles[0], widths, strict=True))
+    assert errors_between(first, second) == pytest.approx(abs(middles[0, 0] - middles[0, 1]) / math.hypot(1, ratio))
 
 
 def test_two_sizes_measure_the_same():
