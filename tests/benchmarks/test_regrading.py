@@ -7,7 +7,7 @@ from hista_repro.benchmarks import Evaluation, disagreements, evaluate, regrade,
 from hista_repro.benchmarks.samples import kept_samples, read_manifest, samples_path, write_samples
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.problems.grading import Outcome
-from hista_repro.problems.model_verifier import ModelVerifier
+from hista_repro.problems.grading.model_verifier import ModelVerifier
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from hista_repro.problems import Outcome, extract_answer, grade, load_problems
-from hista_repro.problems.program_grader import extract_program
+from hista_repro.problems.grading.programs import extract_program
 from hista_repro.problems.worked import WORKED_SOURCES
 from hista_repro.sandbox import Isolation, works
 

@@ -9,7 +9,7 @@ import pytest
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators.milestones import milestones
 from hista_repro.files import read_json, write_json
-from hista_repro.problems import program_grader
+from hista_repro.problems.grading import programs as program_grader
 from hista_repro.sandbox import Ending, Isolation, Run, execute, works
 from hista_repro.sveb import build
 from hista_repro.sveb.records import read_table

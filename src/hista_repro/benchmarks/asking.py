@@ -8,7 +8,7 @@ from typing import Any
 from hista_repro.benchmarks.table import Benchmark
 from hista_repro.errors import Refused
 from hista_repro.problems.grading import Outcome, extract_answer, grade_all
-from hista_repro.problems.model_verifier import ModelVerifier
+from hista_repro.problems.grading.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 from hista_repro.problems.prompting import render
 from hista_repro.rollouts.engine import Completion, Engine, Request

@@ -31,7 +31,7 @@ class EvaluationConfig:
     max_tokens: int | None = None
     """Length limit of an answer; one that reaches it is graded by what it holds, and counted as truncated. Without it the benchmark's."""
     verifier: str | None = None
-    """A model that judges answers which no rule finds right; see `hista_repro.problems.model_verifier`."""
+    """A model that judges answers which no rule finds right; see `hista_repro.problems.grading.model_verifier`."""
     engine: str = "transformers"
     """What samples."""
     dtype: str = "float32"

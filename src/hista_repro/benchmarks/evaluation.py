@@ -14,7 +14,7 @@ from hista_repro.files import claim_folder, sha256_of, write_json
 from hista_repro.manifests import is_done, manifest_of_same
 from hista_repro.models import resolve_model
 from hista_repro.problems.grading import isolation_of
-from hista_repro.problems.model_verifier import ModelVerifier
+from hista_repro.problems.grading.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.progress import progress
 from hista_repro.provenance import history

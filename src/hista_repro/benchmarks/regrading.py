@@ -12,7 +12,7 @@ from hista_repro.benchmarks.plain_grader import second_opinion
 from hista_repro.benchmarks.samples import kept_samples, read_manifest, read_questions, samples_path, write_samples
 from hista_repro.files import claim_folder, write_json
 from hista_repro.problems.grading import Outcome, extract_answer, grade_all
-from hista_repro.problems.model_verifier import ModelVerifier
+from hista_repro.problems.grading.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 
 CHANGES = ["benchmark", "problem_id", "sample", "answer", "before", "now"]

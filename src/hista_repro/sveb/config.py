@@ -46,7 +46,7 @@ class BuildConfig:
     (section 6.1), so 5. The paper does not say how rollouts are combined."""
     verifier: str | None = None
     """A model that judges answers which no rule finds right, such as TIGER-Lab/general-verifier, served where `HISTA_REPRO_VERIFIER_URL`
-    says; see `hista_repro.problems.model_verifier`."""
+    says; see `hista_repro.problems.grading.model_verifier`."""
     temperature: float = 0.7
     """Of all that is sampled; above 0."""
     max_tokens: int = 4096

@@ -8,7 +8,7 @@ import numpy as np
 
 from hista_repro.errors import Refused
 from hista_repro.problems.grading import Outcome, grade_all
-from hista_repro.problems.model_verifier import ModelVerifier
+from hista_repro.problems.grading.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 from hista_repro.problems.prompting import render
 from hista_repro.rollouts.engine import Completion, Reader, Request

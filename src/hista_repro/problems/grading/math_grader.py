@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from hista_repro.errors import WorkFailed
-from hista_repro.problems.outcome import Outcome
+from hista_repro.problems.grading.outcome import Outcome
 
 SECONDS = 10
 """Time limit of one comparison."""
@@ -46,7 +46,7 @@ def _normalise(text: str) -> str:
 
 
 class _Worker:
-    """The process of `hista_repro.problems.math_worker`: started at the first comparison, and again after one that it did not survive."""
+    """The process of `math_worker`: started at the first comparison, and again after one that it did not survive."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -78,7 +78,7 @@ class _Worker:
 
 
 def _start() -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "hista_repro.problems.math_worker"]
+    command = [sys.executable, "-W", "ignore", "-m", "hista_repro.problems.grading.math_worker"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     if process.stdout.readline().strip() != "ready":
         raise WorkFailed(f"math-verify did not start (exit status {process.wait()}, reason on standard error), so nothing can be graded")

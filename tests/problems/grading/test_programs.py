@@ -1,9 +1,9 @@
 import pytest
 
 from hista_repro.errors import Refused, WorkFailed
-from hista_repro.problems import Outcome, Problem, extract_answer, grade, grade_all, program_grader
-from hista_repro.problems.grading import isolation_of
-from hista_repro.problems.program_grader import extract_program, same_output
+from hista_repro.problems import Outcome, Problem, extract_answer, grade, grade_all
+from hista_repro.problems.grading import isolation_of, programs
+from hista_repro.problems.grading.programs import extract_program, same_output
 from hista_repro.sandbox import Ending, Isolation, Run, execute, works
 
 isolated = pytest.mark.skipif(
@@ -46,7 +46,7 @@ def test_programs(problem, text, outcome):
 
 @isolated
 def test_an_endless_program_is_a_timeout(monkeypatch):
-    monkeypatch.setattr(program_grader, "run", lambda *a, **k: execute.run(*a, **k, limits=execute.Limits(cpu_seconds=1)))
+    monkeypatch.setattr(programs, "run", lambda *a, **k: execute.run(*a, **k, limits=execute.Limits(cpu_seconds=1)))
     assert grade(DOUBLE, "```python\nwhile True: pass\n```") is Outcome.TIMEOUT
 
 
@@ -92,7 +92,7 @@ def test_outputs(gold, output, same):
 
 def test_a_sandbox_that_breaks_stops_the_work(monkeypatch):
     broken = Run(Ending.SANDBOX_ERROR, "", "", Isolation.BWRAP)
-    monkeypatch.setattr(program_grader, "run", lambda *_, **__: broken)
+    monkeypatch.setattr(programs, "run", lambda *_, **__: broken)
     assert grade(SUM, SUM_BLOCK.format("a + b")) is Outcome.SANDBOX_ERROR
     with pytest.raises(WorkFailed, match="'p7'"):
         grade_all([(SUM, SUM_BLOCK.format("a + b"))])

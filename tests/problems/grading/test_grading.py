@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hista_repro.errors import WorkFailed
-from hista_repro.problems import Outcome, Problem, extract_answer, grade, grade_all, math_grader
-from hista_repro.problems.math_grader import compare_quantities
+from hista_repro.problems import Outcome, Problem, extract_answer, grade, grade_all
+from hista_repro.problems.grading import math_grader
+from hista_repro.problems.grading.math_grader import compare_quantities
 
 CORRECT, WRONG, UNPARSED = Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from hista_repro.errors import WorkFailed
-from hista_repro.problems.math_grader import compare_quantities
-from hista_repro.problems.model_verifier import ModelVerifier
-from hista_repro.problems.outcome import Outcome
+from hista_repro.problems.grading.math_grader import compare_quantities
+from hista_repro.problems.grading.model_verifier import ModelVerifier
+from hista_repro.problems.grading.outcome import Outcome
+from hista_repro.problems.grading.programs import extract_program, grade_program
 from hista_repro.problems.problem import Problem
-from hista_repro.problems.program_grader import extract_program, grade_program
 from hista_repro.sandbox import Isolation, chosen
 
 __all__ = ["Outcome", "extract_answer", "grade", "grade_all", "isolation_of"]

@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from hista_repro.errors import WorkFailed
-from hista_repro.problems import Outcome, Problem, grade, grade_all, model_verifier
-from hista_repro.problems.model_verifier import ModelVerifier
+from hista_repro.problems.grading import Outcome, Problem, grade, grade_all, model_verifier
+from hista_repro.problems.grading.model_verifier import ModelVerifier
 
 GASES = Problem(id="g", domain="general", problem="Which gas?", answer="carbon dioxide", verifier="exact")
 

@@ -3,7 +3,7 @@
 import math
 import textwrap
 
-from hista_repro.problems.outcome import Outcome
+from hista_repro.problems.grading.outcome import Outcome
 from hista_repro.problems.problem import Problem
 from hista_repro.sandbox import Ending, run
 

@@ -12,7 +12,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from hista_repro.errors import WorkFailed
-from hista_repro.problems.outcome import Outcome
+from hista_repro.problems.grading.outcome import Outcome
 
 ENDPOINT = "HISTA_REPRO_VERIFIER_URL"
 """The environment variable that says where the verifier is served."""

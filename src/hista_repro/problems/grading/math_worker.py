@@ -1,4 +1,4 @@
-"""The process in which math-verify compares quantities: one JSON line in, one outcome out. Run by `hista_repro.problems.math_grader`.
+"""The process in which math-verify compares quantities: one JSON line in, one outcome out. Run by `math_grader`.
 
 A comparison can spin inside one arithmetic operation, which no exception stops. So the alarm keeps its default action here: the operating
 system ends the process when a comparison has used up its time, even after the parent was killed.
@@ -15,7 +15,7 @@ from typing import Any
 
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 
-from hista_repro.problems.outcome import Outcome
+from hista_repro.problems.grading.outcome import Outcome
 
 MEMORY_LIMIT = 4 << 30
 """Bytes of address space."""
