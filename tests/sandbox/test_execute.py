@@ -31,6 +31,16 @@ def test_the_interpreter_is_the_one_that_runs_this(level):
     assert run("import sys; print(sys.version, sys.base_prefix)", isolation=level).stdout == f"{sys.version} {sys.base_prefix}\n"
 
 
+def test_the_libraries_are_the_standard_ones(level):
+    program = (
+        "import importlib.util, sys\nprint([path for path in sys.path if 'site-packages' in path or 'dist-packages' in path])\n"
+        "print([name for name in ('pip', 'numpy', 'pytest', 'hista_repro') if importlib.util.find_spec(name)])\n"
+        "import ast, bisect, collections, decimal, fractions, functools, heapq, itertools, json, math, random, re, statistics, typing"
+    )
+    ran = run(program, isolation=level)
+    assert (ran.ending, ran.stdout) == (Ending.FINISHED, "[]\n[]\n")
+
+
 def test_a_large_input_arrives_whole(level):
     assert run("import sys; print(len(sys.stdin.read()))", stdin="x" * 3_000_000, isolation=level).stdout == "3000000\n"
 
@@ -38,6 +48,9 @@ def test_a_large_input_arrives_whole(level):
 ENDINGS = [
     ("pass", Ending.FINISHED),
     ("exit()", Ending.FINISHED),
+    ("quit(0)", Ending.FINISHED),
+    ("exit(1)", Ending.CRASH),
+    ("help(abs)", Ending.FINISHED),
     ("import sys; sys.exit('sorry')", Ending.CRASH),
     ("1 / 0", Ending.CRASH),
     ("def f(:", Ending.CRASH),

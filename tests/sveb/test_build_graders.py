@@ -34,7 +34,7 @@ def programs(tmp_path):
 @isolated
 def test_the_isolation_of_programs_is_recorded(programs, tmp_path):
     manifest = build(programs, tmp_path / "out")
-    assert manifest["isolation"] in ("bwrap", "namespaces")
+    assert manifest["isolation"] in ("bwrap", "namespaces") and manifest["libraries"] == "standard library"
     assert manifest["counts"]["rollouts_unparsed"] == manifest["counts"]["rollouts"] == 4
     assert manifest["counts"]["rollouts_timeouts"] == manifest["counts"]["continuations_timeouts"] == 0
 
@@ -60,7 +60,7 @@ def test_programs_that_cannot_be_isolated_are_refused_before_anything_is_written
 
 def test_a_sandbox_that_breaks_stops_the_build(programs, tmp_path, monkeypatch):
     monkeypatch.setenv(execute.CHOICE, "none")
-    monkeypatch.setattr("hista_repro.problems.grading.extract_program", lambda text: text)
+    monkeypatch.setattr("hista_repro.problems.grading.extract_program", lambda text, _: text)
     monkeypatch.setattr(program_grader, "run", lambda *_, **__: Run(Ending.SANDBOX_ERROR, "", "", Isolation.NONE))
     with pytest.raises(WorkFailed, match="sandbox did not run a program for problem 'p'"):
         build(programs, tmp_path / "out")
@@ -73,6 +73,6 @@ def test_new_numbers_are_counted_and_filtered(tmp_path):
         asked = {number.value for number in milestones(problem.problem)}
         texts = screening[screening.problem_id == problem.problem_id].text
         assert problem.new_numbers == median(len({number.value for number in milestones(text)} - asked) for text in texts)
-    assert manifest["isolation"] is None and manifest["counts"]["dropped_few_numbers"] == 0
+    assert manifest["isolation"] is manifest["libraries"] is None and manifest["counts"]["dropped_few_numbers"] == 0
     with pytest.raises(WorkFailed, match="1000 or more new numbers"):
         build(replace(BUILD, min_new_numbers=1000), tmp_path / "none")

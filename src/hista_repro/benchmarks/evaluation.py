@@ -19,6 +19,7 @@ from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.progress import progress
 from hista_repro.provenance import history
 from hista_repro.rollouts.engines import make_engine
+from hista_repro.sandbox import LIBRARIES
 
 Questions = Mapping[str, Sequence[Problem]]
 """Benchmark -> its questions."""
@@ -49,7 +50,8 @@ def evaluate(config: EvaluationConfig, folder: Path) -> dict[str, Any]:
             return manifest
         for leftover in folder.rglob(".*.tmp"):
             leftover.unlink()
-        manifest = {**identity, "model": config.model, "status": "running", **history(manifest)}
+        libraries = LIBRARIES if identity["isolation"] else None
+        manifest = {**identity, "libraries": libraries, "model": config.model, "status": "running", **history(manifest)}
         write_json(folder / "manifest.json", manifest)
         for asking in askings:
             write_questions(folder, asking.benchmark.name, asking.questions)

@@ -21,6 +21,12 @@ from hista_repro.sandbox.isolation import ENVIRONMENT, Isolation, python, wrap
 CHOICE = "HISTA_REPRO_SANDBOX"
 """The environment variable that names an isolation level; "auto", as without it, takes the best one that works, but never `NONE`."""
 
+LIBRARIES = "standard library"
+"""What a program may import, at each level of isolation and on each machine, whatever else is installed there. It is written into
+manifests of builds and evaluations."""
+_OPTIONS = ("-s", "-P", "-S")
+"""Of the sandbox's Python: without `site`, which would add the libraries of the machine. Not `-I`, which ignores `PYTHONHASHSEED`."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -89,7 +95,7 @@ def run(
         "limits": _inside(limits, isolation),
     }
     frames = b"".join(_frame(document) for document in (job, list(asserts or ())))
-    command = [python(), "-s", "-P", "-c", files("hista_repro.sandbox").joinpath("judge.py").read_text()]
+    command = [python(), *_OPTIONS, "-c", files("hista_repro.sandbox").joinpath("judge.py").read_text()]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             wrap(isolation, command, root=Path(folder), disk_bytes=limits.disk_bytes),

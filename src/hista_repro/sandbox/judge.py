@@ -16,6 +16,7 @@ import os
 import resource
 import secrets
 import signal
+import site
 import socket
 import sys
 import tempfile
@@ -54,6 +55,8 @@ def _play(job: dict[str, Any], judge: socket.socket) -> None:
     _limit(job["limits"])
     module = ModuleType("program" if job["tested"] else "__main__")
     sys.modules[module.__name__] = module
+    site.setquit()  # exit(), quit() and help(), which programs of an interpreter started without `site` lack
+    site.sethelper()
     for name in ("setup", "program"):
         exec(compile(job[name], f"{name}.py", "exec", dont_inherit=True), module.__dict__)
     if not job["tested"]:

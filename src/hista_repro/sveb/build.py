@@ -25,7 +25,7 @@ from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.problems.sources import load_problems
 from hista_repro.progress import announce, progress
 from hista_repro.provenance import history
-from hista_repro.sandbox import Isolation
+from hista_repro.sandbox import LIBRARIES, Isolation
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_store import hidden_path, most_bytes, refuse_without_room, write_hidden
 from hista_repro.sveb.records import Row, gather, in_order
@@ -62,7 +62,8 @@ def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str
                 return manifest
             for leftover in folder.rglob(".*.tmp"):
                 leftover.unlink()
-            started = {**(manifest or {}), **identity, "isolation": isolation, "most_hidden_bytes": needed, **history(manifest)}
+            kept_in = {} if is_done(manifest) else {"isolation": isolation, "libraries": LIBRARIES if isolation else None}
+            started = {**(manifest or {}), **identity, **kept_in, "most_hidden_bytes": needed, **history(manifest)}
             if needed:
                 announce(f"hidden states will take {needed / 1e9:.3g} GB of disk at most")
             write_json(folder / "manifest.json", {"status": "running", **started})
