@@ -114,6 +114,7 @@ def test_a_row_of_the_right_form_is_read(tmp_path):
             for tests in with_one_wrong(row["tests"], value)
         ],
         *[("tests", {**STDIO, "tests": {"kind": "stdio", "cases": [case]}}) for case in with_one_missing({"input": "1", "output": "1"})],
+        *[("tests", {**STDIO, "tests": {**STDIO["tests"], "any_case": value}}) for value in ("yes", 1, None)],
         ("tests", {**ASSERTS, "tests": {**ASSERTS["tests"], "setup": None}}),
         *[("meta", {**STDIO, "meta": meta}) for value in (1, [1]) for meta in with_one_wrong(PROGRAM["meta"], value)],
         *[("meta", {**STDIO, "meta": meta}) for meta in ("x", {"style": "haiku"}, {"examples": ["ab"]}, {"examples": None})],

@@ -20,7 +20,8 @@ class Problem:
 
     `answer` is LaTeX or number text for verifier "math", a letter for "choice", the string itself for "exact", None for "code".
     `choices` are the options in order ("choice" only; `problem` holds the stem without them). `tests` ("code" only) is
-    `{"kind": "assert", "setup": str, "asserts": [str]}` or `{"kind": "stdio", "cases": [{"input": str, "output": str}]}`.
+    `{"kind": "assert", "setup": str, "asserts": [str]}` or `{"kind": "stdio", "cases": [{"input": str, "output": str}]}`; the latter may
+    say by `"any_case": bool` whether letters may be printed in either case. Without it the problem's statement decides.
     `meta["style"]`, one of `STYLES`, and `meta["examples"]`, pairs of question and answer, say how it is put to a model (`render`).
     """
 
@@ -72,6 +73,8 @@ def _check_tests(tests: Any) -> None:
         raise ValueError("each of tests.cases must be an object whose input and output are strings")
     if name == "asserts" and not all(isinstance(source, str) for source in (tests.get("setup", ""), *tests["asserts"])):
         raise ValueError("tests.setup and each of tests.asserts must be strings")
+    if not isinstance(tests.get("any_case", False), bool):
+        raise ValueError(f"tests.any_case must be true or false, not {tests['any_case']!r}")
 
 
 def _check_meta(meta: Any) -> None:
