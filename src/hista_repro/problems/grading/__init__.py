@@ -90,7 +90,7 @@ def extract_answer(problem: Problem, text: str) -> str | None:
     of code.
     """
     if problem.verifier == "code":
-        return extract_program(text)
+        return extract_program(text, problem)
     if problem.meta.get("style") == "steps":
         _, marker, answer = text.rpartition("A:")
         return answer.strip() or None if marker else None

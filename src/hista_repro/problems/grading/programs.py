@@ -1,13 +1,20 @@
-"""Grading programs: all tests of a problem are run in the sandbox (the release runs a random five of them)."""
+"""Grading programs: all tests of a problem are run in the sandbox (the release runs a random five of them).
+
+A program may import the standard library, and nothing else, at each level of isolation and on each machine; see `hista_repro.sandbox`.
+What of a completion is its program is said in `program_text`.
+"""
 
 import math
-import textwrap
+import re
+from fractions import Fraction
 
 from hista_repro.problems.grading.outcome import Outcome
+from hista_repro.problems.grading.program_text import extract_program
 from hista_repro.problems.problem import Problem
 from hista_repro.sandbox import Ending, run
 
-_LANGUAGES = frozenset({"", "python", "python3", "py"})
+__all__ = ["allows_any_case", "extract_program", "grade_program", "same_output"]
+
 _OUTCOMES = {
     Ending.FINISHED: Outcome.CORRECT,
     Ending.FAILED: Outcome.WRONG,
@@ -16,21 +23,16 @@ _OUTCOMES = {
     Ending.SANDBOX_ERROR: Outcome.SANDBOX_ERROR,
 }
 _TOLERANCE = 1e-6
-
-
-def extract_program(text: str) -> str | None:
-    """The last complete block of Python, or of no named language, in `text`; None where it has none."""
-    found, block, language = None, None, ""
-    for line in text.split("\n"):
-        if block is None and line.lstrip().startswith("```"):
-            block, language = [], line.strip("` \t").casefold()
-        elif block is not None and line.strip() == "```":
-            if language in _LANGUAGES and any(map(str.strip, block)):
-                found = textwrap.dedent("\n".join([*block, ""]))
-            block = None
-        elif block is not None:
-            block.append(line)
-    return found
+_LONGEST = 1000
+"""Characters of a number. Python converts 4300 digits at most."""
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_ANY_CASE = re.compile(
+    r"\b(?:print|output|write)(?:s|ed|ted)?\b[^.\n]*?\bin (?:any|either|arbitrary) (?:letter )?(?:case|register)\b"
+    r"|\b(?:output|answer|verdict|checker|judge)s? (?:is|are|will be) (?:not case[- ]sensitive|case[- ]insensitive)"
+    r"|\b(?:yes|no|answer|output)\W*\(case[- ]insensitive\)",
+    re.IGNORECASE,
+)
 
 
 def grade_program(problem: Problem, program: str) -> Outcome:
@@ -41,27 +43,42 @@ def grade_program(problem: Problem, program: str) -> Outcome:
     tests = problem.tests
     if tests["kind"] == "assert":
         return _OUTCOMES[run(program, setup=tests.get("setup", ""), asserts=tests["asserts"]).ending]
+    any_case = allows_any_case(problem)
     for case in tests["cases"]:
         ran = run(program, stdin=case["input"])
         if ran.ending is not Ending.FINISHED:
             return _OUTCOMES[ran.ending]
-        if not same_output(case["output"], ran.stdout):
+        if not same_output(case["output"], ran.stdout, any_case=any_case):
             return Outcome.WRONG
     return Outcome.CORRECT
 
 
-def same_output(gold: str, output: str) -> bool:
-    """Whether two outputs consist of the same words, where two decimal numbers are the same within 1e-6, relative or absolute."""
+def allows_any_case(problem: Problem) -> bool:
+    """Whether letters of the output may be of either case: as `tests["any_case"]` says, or else the statement."""
+    allowed = problem.tests.get("any_case")
+    return _ANY_CASE.search(problem.problem) is not None if allowed is None else allowed
+
+
+def same_output(gold: str, output: str, *, any_case: bool = False) -> bool:
+    """Whether two outputs consist of the same words.
+
+    Two numbers are the same word within 1e-6, relative or absolute, if both are decimal. If one is whole, they are so within 1e-6: a count
+    or a remainder of nine digits is not right because it is nearly right. Two whole numbers are compared as text.
+    """
+    if any_case:
+        gold, output = gold.casefold(), output.casefold()
     golds, words = gold.split(), output.split()
-    return len(golds) == len(words) and all(map(_same_word, golds, words))
+    return golds == words or (len(golds) == len(words) and all(map(_same_word, golds, words)))
 
 
 def _same_word(gold: str, word: str) -> bool:
     if gold == word:
         return True
-    if "." not in gold + word:
+    if max(len(gold), len(word)) > _LONGEST or not (_NUMBER.fullmatch(gold) and _NUMBER.fullmatch(word)):
         return False
-    try:
-        return math.isclose(float(gold), float(word), rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
-    except ValueError:
-        return False
+    match _WHOLE.fullmatch(gold) is not None, _WHOLE.fullmatch(word) is not None:
+        case True, True:
+            return False
+        case False, False:
+            return math.isclose(float(gold), float(word), rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+    return abs(Fraction(gold) - Fraction(word)) <= _TOLERANCE
