@@ -30,7 +30,13 @@ def test_every_way_to_import_a_module_is_seen(code):
 
 def test_what_imported_modules_import_is_reached_with_the_packages_and_data_around_them():
     found = reached("from hista_repro.sveb import record")
-    assert {"sveb/__init__.py", "sveb/states.py", "seeding.py", "rollouts/transformers_engine.py", "problems/grading/math_worker.py"} <= found
+    assert {
+        "sveb/__init__.py",
+        "sveb/states.py",
+        "seeding.py",
+        "rollouts/transformers_engine.py",
+        "problems/grading/math_worker.py",
+    } <= found
     assert "models/tiny/model.safetensors" in found
     assert "paper/tables/table_04.csv" not in found and "artifacts/plotting.py" not in found
 

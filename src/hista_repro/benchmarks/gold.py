@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hista_repro.problems.grading import Outcome, grade, grade_all
-from hista_repro.problems.grading.math_grader import compare_quantities
+from hista_repro.problems.grading.quantities import compare_quantities
 from hista_repro.problems.problem import Problem
 from hista_repro.seeding import derive_seed
 

