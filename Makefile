@@ -62,6 +62,7 @@ lint: environment
 bench: environment
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_hista.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_hista.py --memory
+	$(BIN)/python benchmarks/bench_grading.py
 
 book: environment
 	$(HISTA) book build --profile $(PROFILE)

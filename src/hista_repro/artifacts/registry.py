@@ -76,6 +76,7 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("extra-rates", "Is it the learning rate?", "Section 1", "extra_rates.ipynb", _RUNS),
         Artifact("extra-mixed-groups", "Is it the groups that are all right?", "Section 1", "extra_mixed_groups.ipynb", _RUNS),
         Artifact("extra-damping", "Is it the damping of late tokens?", "Section 1", "extra_damping.ipynb", _RUNS),
+        Artifact("extra-graders", "Do the graders judge as a careful reader does?", "Section 6.1", "extra_graders.ipynb", "a processor"),
         Artifact("extra-interactive-rollout", "Values token by token", "Section 1", "extra_interactive_rollout.ipynb", _SVEB),
     )
 }

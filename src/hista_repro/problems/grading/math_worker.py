@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from latex2sympy2_extended import latex2sympy
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 from sympy import Basic, Eq, Expr, Float, Rational, Union
 from sympy import FiniteSet as SetOfAnswers
@@ -33,7 +34,11 @@ _ROUNDING = Fraction(1, 10**30)
 
 @lru_cache(maxsize=4096)
 def _parse(answer: str) -> list[Any]:
-    return parse(rf"\boxed{{{answer}}}", extraction_config=_TARGETS, parsing_timeout=None, raise_on_error=True)
+    forms = parse(rf"\boxed{{{answer}}}", extraction_config=_TARGETS, parsing_timeout=None, raise_on_error=True)
+    if not any(isinstance(form, Basic) for form in forms):
+        with suppress(Exception):  # what math-verify takes for a unit and cuts off, "bc" among it, may be variables
+            forms = [latex2sympy(answer, is_real=True, convert_degrees=False, normalization_config=None)]
+    return forms
 
 
 def compare(gold: str, answer: str, factor: Fraction) -> Outcome:
