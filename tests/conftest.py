@@ -10,9 +10,9 @@ import hista_repro.notebook_format  # noqa: F401  (before any test imports nbfor
 _FIRST = ("test_notebooks_again", "test_runner_kills")
 """Modules that take minutes, and wait for much of them: beside them the fast tests run."""
 _LONGEST = (
-    *("test_rendered", "sveb/test_build.py", "test_smollm2", "test_building", "test_using", "test_two_processes", "training/test_run.py"),
-    *("test_warm", "test_estimator_search", "test_tiny_recipe", "test_evaluation", "test_runner_notebooks", "test_interactive_rollout"),
-    "test_batch",
+    *("test_rendered", "sveb/test_build.py", "test_real_models", "test_building", "test_using", "test_two_processes"),
+    *("training/test_run.py", "test_warm", "test_estimator_search", "test_tiny_recipe", "test_evaluation", "test_runner_notebooks"),
+    *("test_interactive_rollout", "test_batch"),
 )
 """Of the other slow modules these begin first, so that no worker is left with one at the end."""
 

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from hista_repro.errors import Refused
-from hista_repro.files import append_event, claim_folder, read_events, read_json, sha256_of, write_atomically, write_json
+from hista_repro.files import append_event, cache_home, claim_folder, read_events, read_json, sha256_of, write_atomically, write_json
 
 
 def test_a_failed_write_keeps_the_old_content_and_leaves_nothing_beside_it(tmp_path):
@@ -60,3 +60,14 @@ def test_digests_see_names_and_contents_but_not_compiled_python(tmp_path):
     assert sha256_of(tmp_path) == before
     (tmp_path / "a.py").rename(tmp_path / "b.py")
     assert sha256_of(tmp_path) != before
+
+
+def test_the_cache_follows_the_platform_unless_told(tmp_path, monkeypatch):
+    monkeypatch.delenv("HISTA_REPRO_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_home() == tmp_path / "hista-repro"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_home() == tmp_path / ".cache" / "hista-repro"
+    monkeypatch.setenv("HISTA_REPRO_CACHE", "~/mine")
+    assert cache_home() == tmp_path / "mine"

@@ -17,3 +17,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+
+
+def first_line(error: Exception) -> str:
+    """What another library says is wrong, fit for the end of a sentence."""
+    return str(error).strip().split("\n")[0] or type(error).__name__

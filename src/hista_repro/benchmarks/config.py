@@ -16,7 +16,7 @@ class EvaluationConfig:
     """Everything that decides what an evaluation holds. What is None here, each benchmark has its own value for."""
 
     model: str
-    """A bundled name (`tiny`, `smollm2-135m`), a local folder or a hub id."""
+    """A bundled name such as `tiny`, a local folder, a .gguf file or a hub id."""
     benchmarks: list[str]
     """Names of benchmarks, which `hista-repro evaluate --list` shows."""
     data: str | None = None

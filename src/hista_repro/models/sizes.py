@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hista_repro.errors import Refused, did_you_mean
-from hista_repro.models import BUNDLED, resolve_model
+from hista_repro.models import BUNDLED, is_gguf, resolve_model
+from hista_repro.models.gguf_files import config_options
 from hista_repro.yaml12 import load_yaml
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def model_config(name: str) -> "PretrainedConfig":
-    """The sizes of one of the paper's models, or of a bundled or local one.
+    """The sizes of one of the paper's models, or of a bundled or local one; no weights are unpacked.
 
     Raises `Refused` for any other, of which nothing is known before it is downloaded.
     """
@@ -24,6 +25,8 @@ def model_config(name: str) -> "PretrainedConfig":
         return AutoConfig.for_model(**known[name])
     if name in BUNDLED or Path(name).expanduser().is_dir():
         return AutoConfig.from_pretrained(resolve_model(name))
+    if is_gguf(name):
+        return AutoConfig.from_pretrained(**config_options(Path(name).expanduser()))
     raise Refused(f"no plan can be made for the model {name!r}, whose sizes are not known; {did_you_mean(name, known)}")
 
 

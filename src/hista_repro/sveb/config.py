@@ -14,7 +14,7 @@ class BuildConfig:
     """Everything that decides what a build holds; the paper's values (sections 4.1 and 6.1) where it gives them."""
 
     model: str
-    """A bundled name (`tiny`, `smollm2-135m`), a local folder or a hub id."""
+    """A bundled name such as `tiny`, a local folder, a .gguf file or a hub id."""
     problems: str
     """A built-in source, a .jsonl file or a folder of such files, or the hub id of a data set that the project knows."""
     domain: str | None = None
