@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hista_repro.problems import Outcome, Problem, grade_all, read_jsonl
 
-LETTER = re.compile(r"\\text\{\(?([A-J])\)?\}|\(?([A-Ja-j])\)?")
+LETTER = re.compile(r"\\text\{\(?([A-J])\)?\}|([A-J])|\(([A-Ja-j])\)")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 VERDICTS = ("yes", "no", "maybe", "True", "False")
 THINKING = "<think>Perhaps it is \\boxed{{0}}. Or \\boxed{{C}}? No, I forgot something.</think>\n\n"

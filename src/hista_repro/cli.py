@@ -333,14 +333,13 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from hista_repro.benchmarks import Evaluation, EvaluationConfig, benchmarks, evaluate, regrade, summarise
+    from hista_repro.benchmarks import Evaluation, EvaluationConfig, benchmarks, evaluate, readable_changes, regrade, summarise
 
     if options.list:
         print("\n".join(benchmarks()))
         return
     if options.regrade:
-        changes = regrade(options.regrade, options.verifier)
-        print(f"{len(changes)} answers have another outcome now", file=sys.stderr)
+        print(readable_changes(regrade(options.regrade, options.verifier)), file=sys.stderr)
     else:
         if missing := [f"--{name}" for name in ("model", "benchmarks", "out") if getattr(options, name) is None]:
             raise Refused(f"evaluate needs {', '.join(missing)}; --list shows the benchmarks")

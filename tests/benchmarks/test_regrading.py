@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from hista_repro.benchmarks import Evaluation, disagreements, evaluate, regrade, regrading
+from hista_repro.benchmarks import Evaluation, disagreements, evaluate, readable_changes, regrade, regrading
 from hista_repro.benchmarks.samples import kept_samples, read_manifest, samples_path, write_samples
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.problems.grading import Outcome
@@ -37,6 +37,15 @@ def test_outcomes_of_an_older_grader_are_replaced_and_listed(folder):
     assert set(changes["now"]) == {"correct", "unparsed"}
     assert Evaluation.read(folder).score("tiny-sampled") == before
     assert regrade(folder).empty
+
+
+def test_changes_are_counted_and_shown(folder):
+    assert readable_changes(regrade(folder)) == "0 answers have another outcome now"
+    rewrite(folder, "tiny-sampled", lambda sample: {"outcome": "timeout"})
+    changes = regrade(folder)
+    first, heads, *rows = readable_changes(changes, most=3).splitlines()
+    assert first.startswith(f"{len(changes)} answers have another outcome now: ") and " timeout -> correct" in first
+    assert heads.split() == regrading.CHANGES and len(rows) == 4 and rows[-1] == f"and {len(changes) - 3} more"
 
 
 def test_a_changed_grader_is_seen(folder, monkeypatch):

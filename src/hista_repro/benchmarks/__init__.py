@@ -6,7 +6,7 @@ from typing import Any
 
 from hista_repro.benchmarks.config import EvaluationConfig
 from hista_repro.benchmarks.evaluation import evaluate, identity_of, questions_of
-from hista_repro.benchmarks.regrading import disagreements, regrade
+from hista_repro.benchmarks.regrading import disagreements, readable_changes, regrade
 from hista_repro.benchmarks.scoring import Evaluation, compare, summarise
 from hista_repro.benchmarks.table import Benchmark, benchmarks, get_benchmark
 from hista_repro.shared_records import shared_record
@@ -21,6 +21,7 @@ __all__ = [
     "disagreements",
     "evaluate",
     "get_benchmark",
+    "readable_changes",
     "record",
     "regrade",
     "summarise",

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import shorten
 
 import pandas as pd
 
@@ -15,6 +16,8 @@ from hista_repro.problems.grading import Outcome, extract_answer, grade_all
 from hista_repro.problems.grading.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 
+_WIDEST = 60
+"""Characters of a cell that are shown."""
 CHANGES = ["benchmark", "problem_id", "sample", "answer", "before", "now"]
 DISAGREEMENTS = ["benchmark", "problem_id", "sample", "gold", "answer", "graded", "second_opinion"]
 
@@ -44,6 +47,19 @@ def regrade(folder: Path, verifier: str | None = None) -> pd.DataFrame:
         if settings != manifest["config"]:
             write_json(folder / "manifest.json", {**manifest, "config": settings})
     return pd.DataFrame(changes, columns=CHANGES)
+
+
+def readable_changes(changes: pd.DataFrame, most: int = 50) -> str:
+    """What `regrade` gives, for people: how many outcomes changed, from what to what, and the first `most` of them."""
+    lines = [f"{len(changes)} answers have another outcome now"]
+    if len(changes):
+        kinds = (changes["before"] + " -> " + changes["now"]).value_counts()
+        lines[0] += f": {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"
+        shown = changes.head(most).fillna("-").map(lambda cell: shorten(str(cell), _WIDEST, placeholder="..."))
+        lines.append(shown.to_string(index=False))
+    if len(changes) > most:
+        lines.append(f"and {len(changes) - most} more")
+    return "\n".join(lines)
 
 
 def _graded(samples: list[Sample], question_of: dict[str, Problem], judge: ModelVerifier | None) -> list[Sample]:

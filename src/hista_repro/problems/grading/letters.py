@@ -34,6 +34,7 @@ _SECOND = re.compile(
     r"(?:\(([A-Z])\)|([A-Z])(?=\s*(?:[).,;/&:]|$|or\b|and\b|are\b|both\b)))"
 )
 _REASON = re.compile(r"\s*,?\s(?:because|since|as|due to|which|while|whereas|although|but|not|rather than|instead of)\s|[.;!]\s|\n")
+_DELIMITER = re.compile(r"(?<!\\)\$|\\[()]")
 _ASIDE = re.compile(r",\s*I (?:think|believe|guess|would say),")
 _BUT = re.compile(r"not\b.*?\bbut\s+(?:rather\s+)?(.+)", re.IGNORECASE | re.DOTALL)
 _NEGATED = re.compile(r"(?:not|neither|never|no|cannot)\b", re.IGNORECASE)
@@ -71,14 +72,16 @@ def read_letter(candidate: Candidate, options: dict[str, str]) -> str | None:
 
     Raises `Undecided` where it names two letters as the answer.
     """
-    words = _ASIDE.sub(" ", plain(candidate.content)).strip(" ,.…")
+    words = _ASIDE.sub(" ", plain(_DELIMITER.sub("", candidate.content))).strip(" ,.…")
     if correction := _BUT.match(words):
         words = correction[1]
+    verbatim = [letter for letter, option in options.items() if option.strip() == candidate.content.strip()]
+    if len(verbatim) == 1 and not _GOLD.fullmatch(candidate.content.strip()):
+        return verbatim[0]
     alone = _ALONE.fullmatch(words)
     if alone and alone[1].upper() in (options or _ALL):
         return alone[1].upper()
-    named = [letter for letter, option in options.items() if option.strip() == candidate.content.strip()]
-    named = named or [letter for letter, option in options.items() if _bare(option) == _bare(words)]
+    named = verbatim or [letter for letter, option in options.items() if _bare(option) == _bare(words)]
     named = named or [letter for letter in options if _is_letter_with_its_option(words, letter, options[letter])]
     if len(named) == 1 or alone:
         return named[0] if len(named) == 1 else alone[1].upper()
@@ -89,7 +92,7 @@ def read_letter(candidate: Candidate, options: dict[str, str]) -> str | None:
     letter = next(filter(None, head.groups())).upper() if head else None
     if letter is None and not (head := re.match(rf"{_LEAD}(?:either |both )?([A-Z])\b", claim)):
         return _letter_of_text(claim, options)
-    seconds = {first or second for first, second in _SECOND.findall(claim)} & set(options or _ALL)
+    seconds = {marked or bare for marked, bare in _SECOND.findall(claim) if marked or bare in (options or _ALL)}
     if seconds - {letter or head[1]}:
         raise Undecided
     return letter or _letter_of_text(claim, options)
@@ -117,5 +120,5 @@ def _letter_of_text(claim: str, options: dict[str, str]) -> str | None:
 
 def _bare(text: str) -> str:
     """An option's or an answer's words, for comparison."""
-    text = plain(text.replace("\\%", "%").replace("\\$", "$"))
+    text = plain(_DELIMITER.sub("", text).replace("\\%", "%").replace("\\$", "$"))
     return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text).casefold().strip(" .")

@@ -33,6 +33,9 @@ from hista_repro.problems.grading.wording import is_wording, same_wording
 _LONGER = 1000
 """Characters by which an answer may be longer than the gold answer: what is longer is a text, and takes math-verify long to read."""
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
+_JOINED = ", and "
+"""What stands for "and" and "or" between two parts of an answer."""
+_LIST = re.compile(r",(?!\d{3}(?!\d))|\\pm|\\cup|;|:")
 _SPELLINGS = (
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\(?:left|right|displaystyle|bigl?|bigr|Bigl?|Bigr)(?![A-Za-z])"), ""),
@@ -45,7 +48,7 @@ _SPELLINGS = (
     (re.compile(r"\A\\(?:text|mathrm|textbf|mathbf|mbox)\s*\{([^{}]*)\}\Z"), r"\1"),
     (re.compile(r"\A\\(?:text|mathrm|textbf|mbox)\s*\{[^{}]*(?:\b(?:is|are|equals)|[:=])\s*\}"), ""),
     (re.compile(r"\\?\$(?=\s*[-\d.])"), r"\\$"),
-    (re.compile(r"\s*(?:,\s*)?(?:\\(?:text|mbox|textrm|mathrm)\s*\{[\s,]*(?:and|or)\s*\}|\b(?:and|or)\b)\s*"), ", "),
+    (re.compile(r"\s*(?:,\s*)?(?:\\(?:text|mbox|textrm|mathrm)\s*\{[\s,]*(?:and|or)\s*\}|\b(?:and|or)\b)\s*"), _JOINED),
 )
 _NAME = r"(?:\\?[A-Za-z]+(?:_\{?[\w ]+\}?)?'?(?:\s*\([A-Za-z0-9, ]*\))?|\\(?:text|mathrm|mathit)\{[^{}]*\})"
 _INTEGER = re.compile(r"[+-]?\d+")
@@ -112,7 +115,7 @@ def compare_quantities(gold: str, answer: str, question: str = "") -> Outcome:
     Raises:
         WorkFailed: math-verify cannot be started.
     """
-    gold, answer = _cleaned(gold), _cleaned(answer)
+    gold, answer = _cleaned(gold).replace(_JOINED, ", "), _cleaned(answer)
     if not answer:
         return Outcome.UNPARSED
     if is_wording(gold):
@@ -121,10 +124,18 @@ def compare_quantities(gold: str, answer: str, question: str = "") -> Outcome:
         return _verdict(_digits(gold) == _digits(answer))
     if len(answer) > len(gold) + _LONGER:
         return Outcome.WRONG
-    if _squeezed(gold) == _squeezed(answer):
+    if _squeezed(gold) == _squeezed(answer.replace(_JOINED, ", ")):
         return Outcome.CORRECT
     if ":" in gold:
         answer = _RATIO.sub(":", answer)
+    parts = [part for part in answer.split(_JOINED) if part.strip()]
+    if len(parts) > 1 and not _LIST.search(gold) and _read(answer).number is None:
+        return _verdict(all(_compare_sides(gold, part, question) is Outcome.CORRECT for part in parts))
+    return _compare_sides(gold, answer.replace(_JOINED, ", "), question)
+
+
+def _compare_sides(gold: str, answer: str, question: str) -> Outcome:
+    """The outcome of the better side of an "is about"."""
     outcomes = [_compare(gold, side, question) for side in _MEANWHILE.split(answer) if side.strip()]
     return Outcome.CORRECT if Outcome.CORRECT in outcomes else next(iter(outcomes), Outcome.UNPARSED)
 

@@ -12,7 +12,7 @@ from hista_repro.problems.grading.finding import Candidate, Place
 from hista_repro.problems.grading.markup import respelled, undelimited
 from hista_repro.problems.grading.numbers import read_number
 
-_SENTENCE_ENDS = re.compile(r"(?<!approx)(?<!\bca)(?<!\bno)[.!?;](?=\s|$|\*)")
+_SENTENCE_ENDS = re.compile(r"(?<!approx)(?<!\bca)(?<!\bno)(?<!\bsq)(?<!\bcu)(?<!\\)[.!?;](?=\s|$|\*)")
 _CLAUSE_ENDS = re.compile(
     r",?\s+(?:because|since|as|which|where|when|while|so|if|for|after|before|but|not|i\.e\.|that is|given|by|"
     r"from|with|using|rounded|correct to|to the)\b"
@@ -48,6 +48,7 @@ _HEADING = re.compile(r"\(?[-+−]?[$€£]?\d[\d,./]*\)?\s*%?(?:\s+[A-Za-z]+){0
 _VERBS = 8
 """Verbs behind which a quantity is looked for."""
 _CURRENCY = re.compile(r"\A(?:\\?\$|€|£)\s*")
+_SYMBOL = re.compile(r"(?i:infinity)|(?!(?i:no|in|at|on|is|it|to|of|as|by|we|so|if|an|or|up|my|me|he|a|i)$)(?:[A-Za-z]{1,2}|[A-Z]{3,5})")
 _COMMAND = re.compile(r"\\(?:begin|end)\{\w+\*?\}|\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _BUT = re.compile(r"not\b.*?\bbut\s+(?:rather\s+)?(.+)", re.IGNORECASE | re.DOTALL)
 _ALIGNED = re.compile(r"(?:\$\$|\\\[)?\s*\\begin\{(?:align|aligned|gather|equation)\*?\}(.+)\\end\{\w+\*?\}\s*(?:\$\$|\\\])?", re.DOTALL)
@@ -117,7 +118,7 @@ def _value(text: str) -> str | None:
         return None
     if number and re.match(r"(?:\s*(?:,|and|or|&)\s*[-\d]|\s*[A-Za-z%°\\²³]|\s*$|[.,]?$)", number[1]):
         return clause
-    if (_SOLID.search(clause) or clause.casefold() == "infinity") and not _ENGLISH.search(_COMMAND.sub("", clause)):
+    if (_SOLID.search(clause) or _SYMBOL.fullmatch(clause)) and not _ENGLISH.search(_COMMAND.sub("", clause)):
         return clause
     return None
 

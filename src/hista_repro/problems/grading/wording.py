@@ -12,8 +12,10 @@ from hista_repro.problems.grading.markup import plain
 _VERDICTS = ("yes", "no", "maybe", "true", "false")
 """Golds of which the answer is one of these words, whatever stands around it."""
 _VERDICT = re.compile(rf"\b({'|'.join(_VERDICTS)})\b")
-_NEGATED = re.compile(r"\b(?:not|never|neither|cannot)\b|n't\b")
+_NEGATED = re.compile(r"\b(?:not|never|neither|cannot)\b(?=.)|n't\b")
 _CLAUSE_ENDS = re.compile(r"[.!;](?=\s|$)|,?\s(?:because|since|as|which|where|so|but|not|for)\s|,\s|\s[–—-]\s|\s\(|\n")
+_DELIMITER = re.compile(r"(?<!\\)\$|\\[()]")
+_SENTENCE_ENDS = re.compile(r"[.!;$](?=\s|$)")
 _LEAD = re.compile(
     r"(?:(?:that |just |simply |clearly |probably |therefore,? |thus,? |it is |it's |the |an? |in |on |at )+)", re.IGNORECASE
 )
@@ -30,6 +32,8 @@ def read_wording(candidate: Candidate, gold: str) -> str | None:
     Raises `Undecided` where one word of yes or no is asked for and two are given.
     """
     words = plain(candidate.content)
+    if candidate.place is Place.STATED:
+        words = _DELIMITER.sub("", words)
     if plain(gold).casefold() in _VERDICTS:
         verdict = _verdict(words, alone=candidate.place is Place.LAST_LINE)
         return words or None if verdict is None and candidate.place is Place.BOX else verdict
@@ -37,8 +41,8 @@ def read_wording(candidate: Candidate, gold: str) -> str | None:
         return words or None
     if candidate.place is Place.LAST_LINE:
         set_apart = candidate.content.startswith(("$", "\\[", "\\("))
-        return words if re.fullmatch(r"\S+", words) and (set_apart or "=" not in words) else None
-    claim = words if "," in gold else _CLAUSE_ENDS.split(f"{words} ", maxsplit=1)[0]
+        return words if words and (set_apart or re.fullmatch(r"[^\s=]+", words)) else None
+    claim = _SENTENCE_ENDS.split(words, maxsplit=1)[0] if "," in gold else _CLAUSE_ENDS.split(f"{words} ", maxsplit=1)[0]
     claim = claim.strip(" :\"'`*")
     return None if not claim or _NEGATED.match(claim) else plain(claim) or None
 
