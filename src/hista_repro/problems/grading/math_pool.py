@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 
@@ -20,6 +21,7 @@ from hista_repro.problems.grading.outcome import Outcome
 
 CPU_SECONDS = 10
 """Limit of one comparison."""
+_LOWEST_PRIORITY = 19
 PATIENCE = 0.5
 """Seconds on the clock after which a comparison no longer keeps others waiting."""
 
@@ -37,11 +39,13 @@ class MathPool:
     """Processes of `math_worker`. They start when they are needed and serve any number of threads."""
 
     def __init__(self, size: int | None = None) -> None:
-        self.size = size or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else size or os.cpu_count() or 1
+        self.size = size or _cores()
         self._changed = threading.Condition()
         self._idle: list[subprocess.Popen[str]] = []
         self._running: dict[subprocess.Popen[str] | object, float] = {}
         """Process, or a token for one that is starting -> when its comparison began."""
+        self._slow: set[subprocess.Popen[str]] = set()
+        """Processes that stepped back, which none can undo; they serve no other comparison."""
 
     def compare(self, gold: str, answer: str, factor: Fraction = Fraction(1)) -> Outcome:
         """See `compare_expressions`. A process that does not survive the comparison is a time-out or a crash, and is replaced."""
@@ -73,7 +77,7 @@ class MathPool:
         """An idle process, or a new one; waits while as many as there are cores are busy and none of them seems stuck."""
         starting = object()
         with self._changed:
-            while sum(time.monotonic() - began < PATIENCE for began in self._running.values()) >= self.size:
+            while len(self._running) - self._stuck() >= self.size:
                 self._changed.wait(PATIENCE / 5)
             process = self._idle.pop() if self._idle else None
             self._running[process or starting] = time.monotonic()
@@ -88,15 +92,32 @@ class MathPool:
                     self._running[process] = time.monotonic()
         return process
 
+    def _stuck(self) -> int:
+        """How many comparisons have taken too long to wait for. Their processes step back behind the others."""
+        now = time.monotonic()
+        late = [one for one, began in self._running.items() if isinstance(one, subprocess.Popen) and now - began >= PATIENCE]
+        for process in late:
+            if process not in self._slow:
+                self._slow.add(process)
+                with suppress(OSError):  # it may have ended by now
+                    os.setpriority(os.PRIO_PROCESS, process.pid, _LOWEST_PRIORITY)
+        return len(late)
+
     def _give_back(self, process: subprocess.Popen[str]) -> None:
         with self._changed:
             del self._running[process]
-            if process.poll() is None and len(self._idle) < self.size:
+            if process.poll() is None and process not in self._slow and len(self._idle) < self.size:
                 self._idle.append(process)
             else:
                 process.kill()
                 process.wait()
+                self._slow.discard(process)
             self._changed.notify()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start() -> subprocess.Popen[str]:

@@ -16,7 +16,7 @@ _SENTENCE_ENDS = re.compile(r"(?<!approx)(?<!\bca)(?<!\bno)(?<!\bsq)(?<!\bcu)(?<
 _CLAUSE_ENDS = re.compile(
     r",?\s+(?:because|since|as|which|where|when|while|so|if|for|after|before|but|not|i\.e\.|that is|given|by|"
     r"from|with|using|rounded|correct to|to the)\b"
-    r"|,\s+(?=[a-z]{2,}\b(?!\s*=))(?!and\b|or\b)|\s[–—-]+\s(?=[A-Za-z]{2,})|\s+\((?=[A-Za-z])|\s*\n"
+    r"|,\s+(?=[a-z]{2,}\b(?!\s*=))(?!and\b|or\b)|\s[–—-]+\s(?=[A-Za-z]{2,})|\s+\((?=[A-Za-z]{2,}[ ,.)])|\s*\n"
 )
 _MATH = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)", re.DOTALL)
 _BETWEEN = re.compile(r"\s*(?:,\s*)?(?:and|or|,|&)?\s*(?:also\s+)?")
