@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from hista_repro.artifacts.graders import compare_graders, judge_graders, paired_gain, readable_disputes, readable_groups
+from hista_repro.artifacts.graders_figure import plot_graders
 from hista_repro.artifacts.verdicts import Word
 
 
@@ -21,6 +22,14 @@ def test_the_table_counts_what_it_shows(rows):
     table = readable_groups(rows).frame
     assert table["cases"].iloc[-1] == table["cases"].iloc[:-1].sum() == len(rows)
     assert set(readable_disputes(rows).frame["meant"]) <= {"right", "not"}
+
+
+def test_each_grader_has_a_dot_where_it_can_judge(rows):
+    (axis,) = plot_graders(rows).axes
+    dots = [line for line in axis.lines if line.get_marker() in ("o", "s")]
+    judged = [(group, column) for group in set(rows["group"]) for column in ("ours", "independent")]
+    assert len(dots) == sum(rows.loc[rows["group"] == group, column].notna().any() for group, column in judged)
+    assert [label.get_text() for label in axis.get_yticklabels()] == list(dict.fromkeys(rows["group"]))
 
 
 def made(ours, independent):

@@ -74,7 +74,7 @@ def readable_disputes(rows: pd.DataFrame) -> Captioned:
 def judge_graders(rows: pd.DataFrame) -> tuple[Finding, ...]:
     """Whether the graders judge `LEAST` of the cases as meant, and more of them than the independent grader does."""
     size = f"{len(rows)} cases of {rows['kind'].nunique()} kinds, written for this purpose"
-    ours = _interval(rows["ours"])
+    ours = share_as_meant(rows["ours"])
     enough = Word.AGREES if ours.low >= LEAST else Word.DISAGREES if ours.high < LEAST else Word.UNDECIDED
     both = rows.dropna(subset=["independent"])
     gain = paired_gain(both)
@@ -116,10 +116,11 @@ def _by_math_verify(problem: Problem, text: str) -> bool:
     return bool(verify(parse(f"${problem.answer}$"), parse(text)))
 
 
-def _interval(right: Sequence[bool]) -> Interval:
+def share_as_meant(right: Sequence[bool]) -> Interval:
+    """The share of true values, with Wilson's interval."""
     bounds = binomtest(int(sum(right)), len(right)).proportion_ci(method="wilson")
     return Interval(sum(right) / len(right), bounds.low, bounds.high)
 
 
 def _share(right: Sequence[bool]) -> str:
-    return _interval(right).text() if len(right) else "–"
+    return share_as_meant(right).text() if len(right) else "–"

@@ -71,7 +71,7 @@ def scieval(row: Row) -> Fields | None:
 
 
 def lettered(row: Row) -> Fields | None:
-    """The choices stand in the text of the question, so a letter is compared as it stands."""
+    """The choices stand in the text of the question; the gold answer is a letter, and graded as one."""
     letter = row["answer"].strip()
     return {"problem": row["question"], "answer": letter, "verifier": "exact"} if _CHOICE_LETTER.fullmatch(letter) else None
 

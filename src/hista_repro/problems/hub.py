@@ -93,7 +93,7 @@ def _question(messages: Iterable[Row]) -> str:
 
 
 def _boxed(question: str, solution: str) -> Fields | None:
-    """Llama-Nemotron's questions carry their choices in the text, so a letter is compared as it stands."""
+    """Llama-Nemotron's questions carry their choices in the text, and a gold letter is graded as a letter."""
     answer = last_boxed(solution)
     if answer is None:
         return None

@@ -76,7 +76,7 @@ _CUE = re.compile(
   | {_NO_WORD}(?:correct|right|best|final|true|appropriate)[ ]+(?:option|choice|letter|statement|alternative|result|value|solution)s?
       (?![A-Za-z]){EMPHASIS}* (?: {_IS} | [:：] )
   | {_NO_WORD}(?:option|choice)[ ]+(?:is\b|:)
-  | ^[ \t]*\#{{4}}(?!\#)
+  | ^[ \t]*\#{{4}}(?!\#)(?![ \t]*\d+[.)][ \t]+\S)    # and no numbered heading
   | <answer>
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
@@ -133,7 +133,7 @@ def last_boxed(text: str) -> str | None:
 def _last_readable(text: str, read: Reader) -> object:
     """What the last candidate says that says anything; `_BLOCKED` for one that was cut off or is undecided, None where there is none."""
     lines = text.rstrip().split("\n")
-    while lines and (not lines[-1].strip() or _CHATTER.match(lines[-1])):
+    while lines and (not lines[-1].strip() or (_CHATTER.match(lines[-1]) and not _CUE.search(lines[-1]))):
         lines.pop()
     text = "\n".join(lines)
     found = sorted([*_boxed(text), *_stated(text), *_last_line(text)], key=lambda candidate: candidate.start, reverse=True)

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 
@@ -21,7 +20,6 @@ from hista_repro.problems.grading.outcome import Outcome
 
 CPU_SECONDS = 10
 """Limit of one comparison."""
-_LOWEST_PRIORITY = 19
 PATIENCE = 0.5
 """Seconds on the clock after which a comparison no longer keeps others waiting."""
 
@@ -44,8 +42,6 @@ class MathPool:
         self._idle: list[subprocess.Popen[str]] = []
         self._running: dict[subprocess.Popen[str] | object, float] = {}
         """Process, or a token for one that is starting -> when its comparison began."""
-        self._slow: set[subprocess.Popen[str]] = set()
-        """Processes that stepped back, which none can undo; they serve no other comparison."""
 
     def compare(self, gold: str, answer: str, factor: Fraction = Fraction(1)) -> Outcome:
         """See `compare_expressions`. A process that does not survive the comparison is a time-out or a crash, and is replaced."""
@@ -93,25 +89,18 @@ class MathPool:
         return process
 
     def _stuck(self) -> int:
-        """How many comparisons have taken too long to wait for. Their processes step back behind the others."""
+        """How many comparisons have taken too long to wait for."""
         now = time.monotonic()
-        late = [one for one, began in self._running.items() if isinstance(one, subprocess.Popen) and now - began >= PATIENCE]
-        for process in late:
-            if process not in self._slow:
-                self._slow.add(process)
-                with suppress(OSError):  # it may have ended by now
-                    os.setpriority(os.PRIO_PROCESS, process.pid, _LOWEST_PRIORITY)
-        return len(late)
+        return sum(isinstance(one, subprocess.Popen) and now - began >= PATIENCE for one, began in self._running.items())
 
     def _give_back(self, process: subprocess.Popen[str]) -> None:
         with self._changed:
             del self._running[process]
-            if process.poll() is None and process not in self._slow and len(self._idle) < self.size:
+            if process.poll() is None and len(self._idle) < self.size:
                 self._idle.append(process)
             else:
                 process.kill()
                 process.wait()
-                self._slow.discard(process)
             self._changed.notify()
 
 

@@ -92,6 +92,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt from the keyboard is for the parent
     with suppress(ValueError, OSError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    compare("(x+1)^2", "x^2+2x+1", Fraction(1))  # what sympy does once is done before anybody waits
     print("ready", flush=True)
     for line in sys.stdin:
         request = json.loads(line)

@@ -44,7 +44,6 @@ _BOUND = re.compile(
 _BARE_LINE = re.compile(
     r"(?:[A-Za-z]\s*=\s*)?[-+−]?\s*[$€£]?\s*(?:\d[\d,.]*(?:\s*/\s*\d+|[eE][-+]?\d+)?|\\frac\{-?\d+\}\{\d+\})\s*%?(?:\s+[A-Za-z]+){0,2}\.?"
 )
-_HEADING = re.compile(r"\(?[-+−]?[$€£]?\d[\d,./]*\)?\s*%?(?:\s+[A-Za-z]+){0,3}|\D{0,3}\$.+\$|\\.+|[A-Za-z]\s*=.+")
 _VERBS = 8
 """Verbs behind which a quantity is looked for."""
 _CURRENCY = re.compile(r"\A(?:\\?\$|€|£)\s*")
@@ -55,7 +54,7 @@ _ALIGNED = re.compile(r"(?:\$\$|\\\[)?\s*\\begin\{(?:align|aligned|gather|equati
 _SO = re.compile(r"(?:(?:so|thus|hence|therefore|then|and|finally|∴|\\therefore|=>|⇒)[,:]?\s+)?", re.IGNORECASE)
 _SOLID = re.compile(r"[\d\\πθ∞√^_=+*/()\[\]{}|<>≤≥-]")
 _ENGLISH = re.compile(
-    r"(?<![\\A-Za-z])(?!(?:infinity|sqrt|sin|cos|tan|log|exp|pi|ln|inf|max|min|and|or|frac|cdot|infty|base|mod)\b)[A-Za-z]{3,}"
+    r"(?<![\\A-Za-z])(?!(?:infinity|sqrt|sin|cos|tan|log|exp|pi|ln|inf|max|min|and|or|frac|cdot|infty|base|mod)\b)(?=[A-Za-z]{3})[A-Z]?[a-z]{2,}"
 )
 
 
