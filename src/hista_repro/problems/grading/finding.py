@@ -99,6 +99,8 @@ _MOST = 100
 _LONGEST = 1000
 """Characters of a statement that are read."""
 _BLOCKED = object()
+CORRECTION = re.compile(r"not\b.*?(?:\bbut\s+(?:rather\s+)?|[,;]\s*(?:it is|it's|rather|instead)\s+)(.+)", re.IGNORECASE | re.DOTALL)
+"""A statement that says first what the answer is not: "not 12 but 14", "not A, it is C"."""
 
 
 def find_answer(text: str, read: Reader) -> str | None:

@@ -6,8 +6,8 @@ It is read from the letter alone ("B", "(b)", "\textbf{B}", "option B"), from a 
 
 import re
 
-from hista_repro.problems.grading.finding import Candidate, Place, Undecided
-from hista_repro.problems.grading.markup import plain
+from hista_repro.problems.grading.finding import CORRECTION, Candidate, Place, Undecided
+from hista_repro.problems.grading.markup import DELIMITER, plain
 from hista_repro.problems.problem import Problem
 
 _ALL = "ABCDEFGHIJ"
@@ -34,9 +34,7 @@ _SECOND = re.compile(
     r"(?:\(([A-Z])\)|([A-Z])(?=\s*(?:[).,;/&:]|$|or\b|and\b|are\b|both\b)))"
 )
 _REASON = re.compile(r"\s*,?\s(?:because|since|as|due to|which|while|whereas|although|but|not|rather than|instead of)\s|[.;!]\s|\n")
-_DELIMITER = re.compile(r"(?<!\\)\$|\\[()]")
 _ASIDE = re.compile(r",\s*I (?:think|believe|guess|would say),")
-_BUT = re.compile(r"not\b.*?\bbut\s+(?:rather\s+)?(.+)", re.IGNORECASE | re.DOTALL)
 _NEGATED = re.compile(r"(?:not|neither|never|no|cannot)\b", re.IGNORECASE)
 _OPTION_BEGINS = re.compile(r"(?<![A-Za-z\\])(?:\\text(?:bf)?\{)?\(?([A-Ja-j])[).:]\}?(?=[\s\\$])")
 
@@ -72,8 +70,8 @@ def read_letter(candidate: Candidate, options: dict[str, str]) -> str | None:
 
     Raises `Undecided` where it names two letters as the answer.
     """
-    words = _ASIDE.sub(" ", plain(_DELIMITER.sub("", candidate.content))).strip(" ,.…")
-    if correction := _BUT.match(words):
+    words = _ASIDE.sub(" ", plain(DELIMITER.sub("", candidate.content))).strip(" ,.…")
+    if correction := CORRECTION.match(words):
         words = correction[1]
     verbatim = [letter for letter, option in options.items() if option.strip() == candidate.content.strip()]
     if len(verbatim) == 1 and not _GOLD.fullmatch(candidate.content.strip()):
@@ -120,5 +118,5 @@ def _letter_of_text(claim: str, options: dict[str, str]) -> str | None:
 
 def _bare(text: str) -> str:
     """An option's or an answer's words, for comparison."""
-    text = plain(_DELIMITER.sub("", text).replace("\\%", "%").replace("\\$", "$"))
+    text = plain(DELIMITER.sub("", text).replace("\\%", "%").replace("\\$", "$"))
     return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text).casefold().strip(" .")

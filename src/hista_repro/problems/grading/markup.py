@@ -9,6 +9,8 @@ _WRAPPER = re.compile(
     r"\\(?:text(?:rm|bf|it|sf|tt|normal)?|math(?:rm|bf|it|sf|tt|cal)|boldsymbol|bm|mbox|hbox|operatorname|emph|underline|ce)\s*\{"
 )
 _OLD_FONT = re.compile(r"\\(?:rm|bf|it|displaystyle|textstyle|left|right|bigl?|bigr|Bigl?|Bigr|limits)(?![A-Za-z])\s*")
+DELIMITER = re.compile(r"(?<!\\)\$|\\[()]")
+"""A sign that begins or ends a formula inside a line."""
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _SPACE = re.compile(r"\\[,;:! ]|(?<!\\)~|\\(?:q?quad|thinspace|enspace)(?![A-Za-z])")
 _DELIMITED = re.compile(

@@ -16,7 +16,7 @@ _NEXT_TO_WHOLE = Fraction(1, 2 * 10**6)
 _LARGEST_EXPONENT = 5000
 _GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:(?:,|\{,\}|,?\\[!,;: ]\s?|[ \u00a0\u202f'])\d{3})+)(?![\d])")
 _FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*([-+]?[\d.]+)\s*\}|(\d))\s*(?:\{\s*([\d.]+)\s*\}|(\d))")
-_TEN_TO = r"10\s*(?:\^|\*\*)\s*(?:\{\s*|\(\s*)?([-+]?)\s*(\d+)\s*[)}]?"
+_TEN_TO = r"10\s*(?:\^|\*\*)\s*(?:\{\s*|\(\s*)?([-+]?)\s*(\d+)(?:\s*[)}])?"
 _POWER = re.compile(rf"(?<=[\d.])\s*(?:\\times|\\cdot|\\ast|\bx|×|\*|·|∙|⋅)\s*{_TEN_TO}")
 _BARE_POWER = re.compile(rf"(?<![\w.^]){_TEN_TO}")
 _UNSIGNED = r"(?:\d++(?:\.\d*+)?|\.\d++)"

@@ -8,7 +8,7 @@ comparison ("5 more than") is no answer. Words may stand before the quantity if 
 import re
 from itertools import islice
 
-from hista_repro.problems.grading.finding import Candidate, Place
+from hista_repro.problems.grading.finding import CORRECTION, Candidate, Place
 from hista_repro.problems.grading.markup import respelled, undelimited
 from hista_repro.problems.grading.numbers import read_number
 
@@ -49,7 +49,6 @@ _VERBS = 8
 _CURRENCY = re.compile(r"\A(?:\\?\$|€|£)\s*")
 _SYMBOL = re.compile(r"(?i:infinity)|(?!(?i:no|in|at|on|is|it|to|of|as|by|we|so|if|an|or|up|my|me|he|a|i)$)(?:[A-Za-z]{1,2}|[A-Z]{3,5})")
 _COMMAND = re.compile(r"\\(?:begin|end)\{\w+\*?\}|\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+")
-_BUT = re.compile(r"not\b.*?\bbut\s+(?:rather\s+)?(.+)", re.IGNORECASE | re.DOTALL)
 _ALIGNED = re.compile(r"(?:\$\$|\\\[)?\s*\\begin\{(?:align|aligned|gather|equation)\*?\}(.+)\\end\{\w+\*?\}\s*(?:\$\$|\\\])?", re.DOTALL)
 _SO = re.compile(r"(?:(?:so|thus|hence|therefore|then|and|finally|∴|\\therefore|=>|⇒)[,:]?\s+)?", re.IGNORECASE)
 _SOLID = re.compile(r"[\d\\πθ∞√^_=+*/()\[\]{}|<>≤≥-]")
@@ -83,7 +82,7 @@ def _on_a_line_of_its_own(line: str) -> str | None:
 def _stated(content: str) -> str | None:
     """What a statement says: the whole of it, or else what stands behind one of its verbs."""
     sentence = _sentence(content.strip(" \t*_`:\"'“”"))
-    if correction := _BUT.match(sentence):
+    if correction := CORRECTION.match(sentence):
         sentence = correction[1]
     words = _without_math(sentence)
     for begin in (0, *(verb.end() for verb in islice(_VERB.finditer(words), _VERBS))):

@@ -7,14 +7,13 @@ Of a formula, "C_9H_{18}FNO", "C9H18FNO" and "C₉H₁₈FNO" are the same.
 import re
 
 from hista_repro.problems.grading.finding import Candidate, Place, Undecided
-from hista_repro.problems.grading.markup import plain
+from hista_repro.problems.grading.markup import DELIMITER, plain
 
 _VERDICTS = ("yes", "no", "maybe", "true", "false")
 """Golds of which the answer is one of these words, whatever stands around it."""
 _VERDICT = re.compile(rf"\b({'|'.join(_VERDICTS)})\b")
 _NEGATED = re.compile(r"\b(?:not|never|neither|cannot)\b(?=.)|n't\b")
 _CLAUSE_ENDS = re.compile(r"[.!;](?=\s|$)|,?\s(?:because|since|as|which|where|so|but|not|for)\s|,\s|\s[–—-]\s|\s\(|\n")
-_DELIMITER = re.compile(r"(?<!\\)\$|\\[()]")
 _SENTENCE_ENDS = re.compile(r"[.!;$](?=\s|$)")
 _LEAD = re.compile(
     r"(?:(?:that |just |simply |clearly |probably |therefore,? |thus,? |it is |it's |the |an? |in |on |at )+)", re.IGNORECASE
@@ -33,7 +32,7 @@ def read_wording(candidate: Candidate, gold: str) -> str | None:
     """
     words = plain(candidate.content)
     if candidate.place is Place.STATED:
-        words = _DELIMITER.sub("", words)
+        words = DELIMITER.sub("", words)
     if plain(gold).casefold() in _VERDICTS:
         verdict = _verdict(words, alone=candidate.place is Place.LAST_LINE)
         return words or None if verdict is None and candidate.place is Place.BOX else verdict
