@@ -220,6 +220,8 @@ def _with_tail(number: Number, tail: str, unit: str | None) -> _Quantity | None:
             break
         tail, spaced = tail[found.end() :], True
     words = tail.strip(" .,")
+    if words and tail.lstrip().startswith(","):
+        return None
     if words:
         if (second := _SECOND_PART.fullmatch(words)) and (added := _sum_of_parts(number, second[1], second[2])):
             return added
