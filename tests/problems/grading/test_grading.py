@@ -58,6 +58,8 @@ QUANTITIES = [
     ("1.85e5", r"1.85 \times 10^5", CORRECT),
     (r"\text{even}", "even", CORRECT),
     (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}1\\3\end{pmatrix}", WRONG),
+    (r"\infty", "1e99999", WRONG),
+    (r"\infty", r"\frac{1}{0}", WRONG),
     ("5", "", UNPARSED),
     ("5", r"\frac{", WRONG),
 ]

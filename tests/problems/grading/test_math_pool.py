@@ -80,6 +80,16 @@ def test_a_process_that_dies_is_a_crash_and_the_next_one_works(pool):
     assert pool.compare("x+3", "3+x") is CORRECT
 
 
+def test_an_interrupt_leaves_no_reply_to_the_next_asker(pool, monkeypatch):
+    assert pool.compare("x+1", "1+x") is CORRECT
+    monkeypatch.setattr(math_pool, "Outcome", lambda reply: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        pool.compare("x+2", "2+x")
+    monkeypatch.undo()
+    assert not pool._idle and not pool._running
+    assert pool.compare("x+3", "3+x") is CORRECT
+
+
 def test_a_process_that_cannot_start_stops_the_work(monkeypatch):
     monkeypatch.setattr(math_pool.sys, "executable", "false")
     with pytest.raises(WorkFailed, match="did not start"):

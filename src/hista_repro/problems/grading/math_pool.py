@@ -56,6 +56,10 @@ class MathPool:
             if reply:
                 return Outcome(reply)
             return Outcome.TIMEOUT if process.wait() == -signal.SIGPROF else Outcome.CRASH
+        except BaseException:  # an interrupt leaves a reply in the pipe, which the next asker would take for its own
+            process.kill()
+            process.wait()
+            raise
         finally:
             self._give_back(process)
 

@@ -1,7 +1,7 @@
 r"""Numbers as people write them, read exactly.
 
 Integers with any separator of thousands, decimals, powers of ten ("4.45e15", "4.45 \times 10^{15}", "4.45 x 10^15"), fractions, mixed
-numbers ("2\frac{1}{2}", "2 1/2"), and number words up to a hundred.
+numbers ("2\frac{1}{2}", "2 1/2"), and number words below a hundred.
 """
 
 import re
@@ -43,15 +43,13 @@ class Number:
     """A number that was written out."""
 
     value: Fraction | None
-    """None where it has too many digits to be written out."""
+    """None where it has too many digits to be written out, or a denominator of 0: it equals nothing."""
     exact: bool
     """Whether it is a whole number or a fraction of whole numbers, rather than a decimal, which may have been rounded."""
 
     @property
     def latex(self) -> str:
-        """The number as math-verify reads it."""
-        if self.value is None:
-            return r"\infty"
+        """The number as math-verify reads it; there is none without a value."""
         over, under = Decimal(self.value.numerator), Decimal(self.value.denominator)
         if under == 1:
             return f"{over:f}"
@@ -76,7 +74,7 @@ def _number(found: re.Match[str]) -> Number:
     sign = -1 if found["sign"] == "-" else 1
     if found["whole"]:
         value = _fraction(found["part"], found["of"])
-        return Number(value and sign * (value + Fraction(Decimal(found["whole"]))), exact=True)
+        return Number(None if value is None else sign * (value + Fraction(Decimal(found["whole"]))), exact=True)
     if found["over"]:
         value = _fraction(found["over"], found["under"])
         return Number(value and (-sign if found["sign_under"] else sign) * value, exact="." not in found["over"] + found["under"])

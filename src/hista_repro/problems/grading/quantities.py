@@ -150,6 +150,8 @@ def _compare(gold_text: str, answer_text: str, question: str) -> Outcome:
     if (_BOUND.match(answer_text) and not _RELATION.search(gold_text)) or not _answers(gold_text, answer_text, question):
         return Outcome.WRONG
     gold, answer = _read(gold_text), _read(answer_text)
+    if any(quantity.number and quantity.number.value is None for quantity in (gold, answer)):
+        return Outcome.WRONG
     factor = factor_between(answer.unit, gold.unit) if gold.unit and answer.unit else Fraction(1)
     if factor is None:
         return Outcome.WRONG

@@ -43,8 +43,6 @@ _SAME_AS = {
     "kmph": "kilometer/hour",
     "ly": "light_year",
     "cal": "calorie",
-    "sq": "square",
-    "cu": "cubic",
 }
 _LATEX = (
     (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"(\1)/(\2)"),
