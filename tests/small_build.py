@@ -17,9 +17,9 @@ SMALL = BuildConfig(
     screen=8,
     temperature=1.0,
     max_tokens=96,
-    batch_tokens=96 * 8,
+    batch_tokens=110 * 8,
 )
-KEEPS_EVERY_PROBLEM = replace(SMALL, screen=4, min_accuracy=0.0, max_accuracy=1.0, batch_tokens=BuildConfig.batch_tokens)
+KEEPS_EVERY_PROBLEM = replace(SMALL, screen=4, min_accuracy=0.0, max_accuracy=1.0, batch_tokens=1 << 16)
 """In fewer parts, since nothing stops it."""
 
 

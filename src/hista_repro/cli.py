@@ -184,6 +184,9 @@ def _add_sveb(commands: Any) -> None:
     building.options_of = _build_config
     building.add_argument("--out", required=True, type=Path, metavar="DIR", help="the build's folder; one that was stopped goes on there")
     building.add_argument("--executor", **_EXECUTOR)
+    building.add_argument(
+        "--workers", type=int, metavar="N", help="processes that sample, with one thread each (default: what suits the model and machine)"
+    )
     building.set_defaults(command=_sveb_build, extra=None)
 
     scoring = actions.add_parser(
@@ -297,14 +300,17 @@ def _adopt(options: argparse.Namespace) -> None:
 
 
 def _sveb_build(options: argparse.Namespace) -> None:
-    from hista_repro.distributed import hire_here, hire_on_ray, ray_cluster
+    from hista_repro.distributed import hire_on_ray, ray_cluster
     from hista_repro.sveb import BuildConfig, build
+    from hista_repro.sveb.hiring import hire_for
 
     given = {field.name: getattr(options, field.name) for field in fields(BuildConfig)}
     config = BuildConfig(**{name: value for name, value in given.items() if value is not None})
     on_ray = options.executor == "ray"
+    if options.workers is not None and (on_ray or options.workers < 1):
+        raise Refused("workers must be at least 1, and go without --executor ray, whose cluster decides how many there are")
     with ray_cluster() if on_ray else nullcontext():
-        counts = build(config, options.out, hire_on_ray() if on_ray else hire_here)["counts"]
+        counts = build(config, options.out, hire_on_ray() if on_ray else hire_for(config, options.workers))["counts"]
     print(
         f"{options.out}: {counts['kept']} of {counts['problems']} problems kept, {counts['rollouts']} rollouts, "
         f"{counts['states']} states, {counts['references']} reference continuations"

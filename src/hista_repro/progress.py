@@ -7,14 +7,17 @@ shows them.
 
 import os
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from tqdm import tqdm
 
 PROGRESS_FILE = "HISTA_REPRO_PROGRESS_FILE"
 SECONDS_BETWEEN_LINES = 10.0
-_LINE = "{desc}: {n_fmt} of {total_fmt} {unit} ({percentage:.0f}%), {elapsed} so far, {remaining} to go"
+Report = Callable[[int, int], object]
+"""Told how many tokens were written, and how many completions ended, since it was last told."""
+_LINE = "{desc}: {n_fmt} of {total_fmt} {unit} ({percentage:.0f}%){postfix}, {elapsed} so far, {remaining} to go"
 _LINE_WITHOUT_TOTAL = "{desc}: {n_fmt} {unit}, {elapsed} so far"
 
 
@@ -33,6 +36,49 @@ def progress(work: int | Iterable | None, what: str, *, unit: str = "steps", ini
     line = _LINE_WITHOUT_TOTAL if total is None else _LINE
     every = SECONDS_BETWEEN_LINES
     return tqdm(**settings, file=_Lines(path), bar_format=line, mininterval=every, maxinterval=every, delay=every)
+
+
+class SamplingProgress:
+    """A bar for completions that moves while they are written, and says how many tokens that are a second.
+
+    Use it as a context manager. `add` is told of completions that are whole, and kept; `report`, a `Report`, of what goes on until then.
+    """
+
+    def __init__(self, total: int, what: str) -> None:
+        self._bar = progress(total, what, unit="completions")
+        self._bar.miniters = 0  # so that it may be drawn anew although no completion has ended
+        self._before = self._added = self._ended = self._tokens = 0
+        self._began = time.monotonic()
+
+    def __enter__(self) -> "SamplingProgress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def add(self, completions: int, made_before: bool = False) -> None:
+        """`made_before` says that an earlier start made them, which counts for no speed."""
+        if made_before:
+            self._before += completions
+            self._bar.initial += completions
+        else:
+            self._added += completions
+        self._move()
+
+    def report(self, tokens: int, completions: int) -> None:
+        self._tokens += tokens
+        self._ended += completions
+        self._move()
+
+    def _move(self) -> None:
+        if self._tokens:
+            rate = self._tokens / (time.monotonic() - self._began)
+            self._bar.set_postfix_str(f"{rate:.0f} tokens/s", refresh=False)
+        self._bar.update(self._before + max(self._added, self._ended) - self._bar.n)
+
+
+def unheard(tokens: int, completions: int) -> None:
+    """The `Report` that nobody hears."""
 
 
 def announce(line: str) -> None:

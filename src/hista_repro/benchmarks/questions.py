@@ -11,6 +11,7 @@ from hista_repro.benchmarks.suites import SUITES
 from hista_repro.benchmarks.table import Benchmark
 from hista_repro.errors import Refused
 from hista_repro.problems.hub_rows import load_rows
+from hista_repro.problems.local_files import file_below
 from hista_repro.problems.problem import Problem, read_jsonl
 
 
@@ -40,13 +41,7 @@ def load_questions(benchmark: Benchmark, data: Path | None = None, limit: int | 
 def _local_file(benchmark: Benchmark, data: Path) -> Path:
     if not data.is_dir():
         raise Refused(f"there is no folder {data}; --data names a folder of .jsonl files")
-    name = f"{benchmark.local}.jsonl"
-    found = sorted(data.rglob(name))
-    if not found:
-        raise Refused(f"there is no {name} below {data}; put the questions of {benchmark.name} there, or leave --data out to ask the hub")
-    if len(found) > 1:
-        raise Refused(f"there are {len(found)} files {name} below {data}; name the folder of one of them")
-    return found[0]
+    return file_below(data, benchmark.local, f"the questions of {benchmark.name}", "leave --data out to ask the hub")
 
 
 def _from_hub(benchmark: Benchmark) -> list[Problem]:

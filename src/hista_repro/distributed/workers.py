@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from hista_repro.distributed.cluster import Resources
 from hista_repro.errors import WorkFailed
+from hista_repro.progress import Report, unheard
 
 LOSSES_OF_ONE_UNIT = 3
 """A unit whose worker is lost this often is taken to be what kills them."""
@@ -18,8 +19,11 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class Workers(Protocol):
-    def map(self, method: str, units: Mapping[int, tuple]) -> Iterator[tuple[int, Any]]:
-        """Call `method` of the workers' objects with the arguments of each unit; (number, result) as they come, in whatever order."""
+    def map(self, method: str, units: Mapping[int, tuple], report: Report = unheard) -> Iterator[tuple[int, Any]]:
+        """Call `method` of the workers' objects with the arguments of each unit; (number, result) as they come, in whatever order.
+
+        What the objects say to their attribute `report`, which workers set, goes to `report`; that of workers on a cluster is not heard.
+        """
 
 
 Hire = Callable[[Callable[[], object], int], AbstractContextManager[Workers]]
@@ -30,9 +34,10 @@ class _Here:
     """This process as the only worker."""
 
     def __init__(self, make: Callable[[], object]) -> None:
-        self._object = make()
+        self._object: Any = make()
 
-    def map(self, method: str, units: Mapping[int, tuple]) -> Iterator[tuple[int, Any]]:
+    def map(self, method: str, units: Mapping[int, tuple], report: Report = unheard) -> Iterator[tuple[int, Any]]:
+        self._object.report = report
         return ((number, getattr(self._object, method)(*arguments)) for number, arguments in units.items())
 
 
@@ -95,7 +100,7 @@ class _Crew:
         for actor in (*self._free, *self._starting.values()):
             self._ray.kill(actor)
 
-    def map(self, method: str, units: Mapping[int, tuple]) -> Iterator[tuple[int, Any]]:
+    def map(self, method: str, units: Mapping[int, tuple], report: Report = unheard) -> Iterator[tuple[int, Any]]:
         waiting, losses = deque(units), dict.fromkeys(units, 0)
         busy: dict[Any, tuple[Any, int]] = {}
         try:

@@ -1,12 +1,13 @@
 """What it takes to write completions and to read them again: the protocols behind the transformers and vLLM engines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from hista_repro.progress import Report
 from hista_repro.rollouts.group import HiddenStates
 
 FinishReason = Literal["stop", "length"]
@@ -37,6 +38,8 @@ class Completion:
     text: str
     token_ends: tuple[int, ...]
     finish_reason: FinishReason
+    hidden_T_D: Tensor | None = field(default=None, compare=False)
+    """Hidden states of the last layer after each token that was not written before, where they were asked for and the engine keeps them."""
 
 
 class Engine(Protocol):
@@ -49,12 +52,17 @@ class Engine(Protocol):
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids of a prompt; a beginning-of-sequence token is put in front where the tokenizer wants one and the text has none."""
 
-    def sample(self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int) -> list[Completion]:
+    report: Report
+    """Called while completions are written, by engines that see each token."""
+
+    def sample(
+        self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int, keep_hidden: bool = False
+    ) -> list[Completion]:
         """One completion per request, in order. A completion ends before the end-of-sequence token, or with the token that completes
         one of the `stop` strings; that token is kept in `token_ids`, the stop string is cut from `text`.
 
         The same requests with the same seed give the same completions, on the same machine with the same versions, whatever was sampled
-        before.
+        before and whether or not hidden states are kept.
         """
 
 

@@ -11,6 +11,7 @@ once.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,13 +19,15 @@ from transformers import DynamicCache
 
 from hista_repro.errors import Refused
 from hista_repro.models import load_model
+from hista_repro.progress import Report, unheard
 from hista_repro.rollouts.decoding import Decoder, encode_prompt, ends_of_sequence
 from hista_repro.rollouts.engine import Completion, Request
 from hista_repro.rollouts.group import HiddenStates
+from hista_repro.rollouts.packed_linear import can_pack, pack
 from hista_repro.rollouts.roomy_cache import RoomyCache
 from hista_repro.rollouts.shared_prefix import SharedPrefixCache, can_share, shared_prefix
 from hista_repro.rollouts.token_distributions import entropies, score_powers
-from hista_repro.rollouts.writing import write_on
+from hista_repro.rollouts.writing import Written, write_on
 from hista_repro.seeding import derive_seed
 
 
@@ -40,9 +43,12 @@ class TransformersEngine:
         self.batch_tokens = batch_tokens
         self.model, self.tokenizer = load_model(model, dtype=dtype)
         self.model.to(self.device)
+        if can_pack(self.model):
+            pack(self.model)
+        self.report: Report = unheard
         self.context: int | None = getattr(self.model.config, "max_position_embeddings", None)
         self._shares = can_share(self.model)
-        eos = ends_of_sequence(self.model.generation_config, self.tokenizer)
+        eos = self._eos = ends_of_sequence(self.model.generation_config, self.tokenizer)
         self._decoder = Decoder(self.tokenizer, eos)
         if self.tokenizer.pad_token_id is None and not eos:
             raise Refused(f"the tokenizer of {model} has no token that pads or ends a sequence; give it a pad_token")
@@ -53,15 +59,21 @@ class TransformersEngine:
         return encode_prompt(self.tokenizer, text)
 
     @torch.inference_mode()
-    def sample(self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int) -> list[Completion]:
+    def sample(
+        self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int, keep_hidden: bool = False
+    ) -> list[Completion]:
         """See `Engine.sample`. Requests with little read already, and so with much left to write, come first and share batches."""
         order = sorted(range(len(requests)), key=lambda r: len(requests[r].read))
         completions: dict[int, Completion] = {}
         for number, rows in enumerate(self._batches(order, requests)):
             batch = [requests[r] for r in rows]
-            written = self._generate(batch, temperature, stop, derive_seed(seed, "batch", number))
-            for r, request, ids in zip(rows, batch, written, strict=True):
-                completions[r] = self._decoder.completion([*request.written, *ids], stop)
+            written = self._generate(batch, temperature, stop, derive_seed(seed, "batch", number), keep_hidden)
+            for r, request, (ids, hidden_T_D) in zip(rows, batch, written, strict=True):
+                completion = self._decoder.completion([*request.written, *ids], stop)
+                if hidden_T_D is not None:
+                    added = len(completion.token_ids) - len(request.written)
+                    completion = replace(completion, hidden_T_D=hidden_T_D[:added].cpu())
+                completions[r] = completion
         return [completions[r] for r in range(len(requests))]
 
     @torch.inference_mode()
@@ -138,8 +150,8 @@ class TransformersEngine:
         if rows:
             yield rows
 
-    def _generate(self, batch: Sequence[Request], temperature: float, stop: Sequence[str], seed: int) -> list[list[int]]:
-        """The sampled token ids of each row, one that ends the sequence included."""
+    def _generate(self, batch: Sequence[Request], temperature: float, stop: Sequence[str], seed: int, keep_hidden: bool) -> list[Written]:
+        """What each row adds, a token that ends the sequence included."""
         prompts = sorted({request.read for request in batch})
         # where a layer sees the last so many columns alone, padding must not stand between columns that are read
         shared = min(_shared(prompts[0], prompts[-1]), min(map(len, prompts)) - 1) if self._shares else 0
@@ -161,6 +173,9 @@ class TransformersEngine:
                 temperature=temperature,
                 seed=seed,
                 ends=self._decoder.watch(stop, [request.written for request in batch]),
+                eos=self._eos,
+                keep_hidden=keep_hidden,
+                report=self.report,
             )
 
     def _lay_out(self, prompts: Sequence[Sequence[int]], prefix: int) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
 from hista_repro.errors import Refused
 from hista_repro.models import resolve_model
+from hista_repro.progress import Report, unheard
 from hista_repro.rollouts.decoding import Decoder, encode_prompt, ends_of_sequence
 from hista_repro.rollouts.engine import Completion, Request
 from hista_repro.seeding import derive_seed
@@ -36,13 +37,16 @@ class VllmEngine:
         self.context: int | None = self.llm.llm_engine.model_config.max_model_len
         self._eos = ends_of_sequence(_generation_config(folder), self.tokenizer)
         self._decoder = Decoder(self.tokenizer, self._eos)
+        self.report: Report = unheard
 
     def encode(self, text: str) -> tuple[int, ...]:
         """See `Engine.encode`."""
         return encode_prompt(self.tokenizer, text)
 
-    def sample(self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int) -> list[Completion]:
-        """See `Engine.sample`. Equal requests share a prompt in the prefix cache."""
+    def sample(
+        self, requests: Sequence[Request], *, temperature: float, stop: Sequence[str], seed: int, keep_hidden: bool = False
+    ) -> list[Completion]:
+        """See `Engine.sample`. Equal requests share a prompt in the prefix cache; no hidden states are kept."""
         from vllm import SamplingParams
 
         prompts = [{"prompt_token_ids": list(request.read)} for request in requests]

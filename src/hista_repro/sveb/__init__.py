@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hista_repro.distributed import Hire, hire_here
+from hista_repro.distributed import Hire
 from hista_repro.files import sha256_of
 from hista_repro.models import resolve_model
 from hista_repro.shared_records import adopt_record, shared_record
@@ -15,24 +15,25 @@ from hista_repro.sveb.build import build
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.records import SCHEMAS, read_manifest, read_table
 from hista_repro.sveb.score import evaluate, score
+from hista_repro.sveb.units import sized
 
 __all__ = ["Benchmark", "BuildConfig", "adopt", "build", "evaluate", "record", "score"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MAKERS = (
     *("rollouts", "problems", "sandbox", "estimators/milestones.py", "seeding.py"),
-    *(f"sveb/{module}.py" for module in ("build", "hidden_store", "records", "sampler", "states")),
+    *(f"sveb/{module}.py" for module in ("build", "hidden_store", "records", "sampler", "states", "units")),
 )
 """The source that decides what a build holds, below the package."""
 
 
-def record(settings: Mapping[str, Any], hire: Hire = hire_here, home: Path | None = None) -> Path:
+def record(settings: Mapping[str, Any], hire: Hire | None = None, home: Path | None = None) -> Path:
     """The folder of a finished build with these settings (fields of `BuildConfig`), shared with all who ask for the same.
 
     What is the same: settings but `keep_hidden`, model, problems, and the source that makes builds. Where a build has to be made, `hire`
     gives the workers. For `home` see `shared_record`.
     """
-    config = BuildConfig.from_dict(settings)
+    config = sized(BuildConfig.from_dict(settings))
     return shared_record(_name(config), _content(config), lambda folder: build(config, folder, hire), home)
 
 

@@ -18,7 +18,7 @@ from hista_repro.rollouts.engines import make_reader
 from hista_repro.rollouts.group import HiddenStates, RolloutGroup
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_memory import HiddenMemory
-from hista_repro.sveb.hidden_store import LAYER, hidden_path, read_hidden
+from hista_repro.sveb.hidden_store import LAYER, hidden_paths, read_hidden
 from hista_repro.sveb.records import read_manifest, read_table
 
 
@@ -106,20 +106,21 @@ class Benchmark:
                     rewards_G=torch.tensor(rollouts.reward.to_numpy()),
                     prompt_token_ids=prompt,
                     token_ids=tuple(completions),
-                    hidden_of=self._hidden_reader(prompt, completions, hidden_path(self.folder, table, number)),
+                    hidden_of=self._hidden_reader(prompt, completions, table, number),
                     entropies_of=cache(lambda p=prompt, c=completions: self.reader.entropies(p, c, self.config.temperature)),
                     score_powers_of=cache(lambda p=prompt, c=completions: self.reader.score_powers(p, c, self.config.temperature)),
                     continue_from=_recorded_draws(self.states[name]) if table == "rollouts" else None,
                 ),
             )
 
-    def _hidden_reader(self, prompt: list[int], completions: list[list[int]], kept: Path) -> Callable[[int], HiddenStates]:
-        """Hidden states by layer: the last from the file `kept` where the build has it, others read by the model."""
+    def _hidden_reader(self, prompt: list[int], completions: list[list[int]], table: str, number: int) -> Callable[[int], HiddenStates]:
+        """Hidden states by layer: the last from the build's files where it has them, others read by the model."""
 
         def read(layer: int) -> HiddenStates:
-            if layer == LAYER and kept.exists():
-                return self._from_disk.get(kept, lambda: read_hidden(kept, len(prompt), list(map(len, completions))))
-            return self._from_model.get((kept, layer), lambda: self.reader.hidden_states(prompt, completions, layer))
+            key = (table, number, layer)
+            if layer == LAYER and (kept := hidden_paths(self.folder, table, number)):
+                return self._from_disk.get(key, lambda: read_hidden(kept, len(prompt), list(map(len, completions))))
+            return self._from_model.get(key, lambda: self.reader.hidden_states(prompt, completions, layer))
 
         return read
 

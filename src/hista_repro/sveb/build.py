@@ -1,20 +1,21 @@
 """Making the benchmark: problems -> rollouts -> states -> reference values (section 4.1 of the paper).
 
-Tables are gathered one after the other, each from units of about one sampling batch. A unit's random numbers depend on its name and
+Tables are gathered one after the other, each from units of one sampling batch (`units`). A unit's random numbers depend on its name and
 on the seed alone, so it does not matter which units an earlier run finished, nor who samples them.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from transformers import AutoConfig
 
-from hista_repro.distributed import Hire, Workers, hire_here
+from hista_repro.distributed import Hire, Workers
 from hista_repro.errors import Refused, WorkFailed
 from hista_repro.estimators.milestones import milestones
 from hista_repro.files import claim_folder, sha256_of, write_json
@@ -23,25 +24,27 @@ from hista_repro.models import resolve_model
 from hista_repro.problems.grading import Outcome, isolation_of
 from hista_repro.problems.problem import Problem, digest_of
 from hista_repro.problems.sources import load_problems
-from hista_repro.progress import announce, progress
+from hista_repro.progress import SamplingProgress, announce, progress
 from hista_repro.provenance import history
 from hista_repro.sandbox import LIBRARIES, Isolation
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_store import hidden_path, most_bytes, refuse_without_room, write_hidden
-from hista_repro.sveb.records import Row, gather, in_order
+from hista_repro.sveb.hiring import hire_for
+from hista_repro.sveb.records import Row, gather, in_order, read_table
 from hista_repro.sveb.sampler import Sampler, StateTokens
 from hista_repro.sveb.states import cut_states
+from hista_repro.sveb.units import of_rollouts, of_states, sized
 
 
-def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str, Any]:
+def build(config: BuildConfig, folder: Path, hire: Hire | None = None) -> dict[str, Any]:
     """Build the benchmark that `config` asks for in `folder`, going on where an earlier build of the same was stopped.
 
-    Sampling is done by workers that `hire` gives, here or on a cluster; the files are the same. A finished build that lacks hidden states
-    which `config` asks it to keep is given these, and is otherwise left as it is. Returns the manifest. Raises `Refused`,
-    before anything is written, for a request that cannot be met, for a folder that holds something else, and for one that holds a build
-    with another configuration, naming the fields that differ.
+    Sampling is done by workers that `hire` gives, here or on a cluster (default: `hire_for` this machine); the files are the same. A
+    finished build that lacks hidden states which `config` asks it to keep is given these, and is otherwise left as it is. Returns the
+    manifest. Raises `Refused`, before anything is written, for a request that cannot be met, for a folder that holds something else, and
+    for one that holds a build with another configuration, naming the fields that differ.
     """
-    folder = Path(folder)
+    folder, config = Path(folder), sized(config)
     problems = load_problems(config.problems, domain=config.domain, limit=config.limit, seed=config.seed)
     identity = {
         "config": config.to_dict(),
@@ -52,7 +55,7 @@ def build(config: BuildConfig, folder: Path, hire: Hire = hire_here) -> dict[str
     manifest, isolation = look()
     if _is_complete(folder, config, manifest):
         return manifest
-    with hire(partial(Sampler, config, problems), len(problems)) as workers:
+    with (hire or hire_for(config))(partial(Sampler, config, problems), len(problems)) as workers:
         builder = _Builder(config, problems, workers)
         needed = builder.most_hidden_bytes()
         refuse_without_room(folder, needed)
@@ -82,32 +85,34 @@ class _Builder:
         self.workers = workers
         self.problems = {problem.id: problem for problem in problems}
         self.prompts: dict[str, tuple[str, tuple[int, ...]]] = dict(workers.map("prompts", {0: ()}))[0]
+        self.prompt_lengths = {name: len(token_ids) for name, (_, token_ids) in self.prompts.items()}
 
     def most_hidden_bytes(self) -> int:
         """The room that hidden states may take."""
         if not self.config.keep_hidden:
             return 0
         depth = AutoConfig.from_pretrained(resolve_model(self.config.model), local_files_only=True).get_text_config().hidden_size
-        lengths = [len(token_ids) for _, token_ids in self.prompts.values()]
+        lengths = list(self.prompt_lengths.values())
         return most_bytes(lengths, self.config.group_size, self.config.max_tokens, depth, tables=1 + self.config.independent_pool)
 
     def run(self, folder: Path) -> dict[str, Any]:
         """Gather the tables; what the manifest says of them."""
         config = self.config
-        screening = self._roll_out(folder, "screening", list(self.problems), config.screen, "screening problems")
+        screening = self._screen(folder)
         problems = gather(folder, "problems", [(screening,)], in_order(self._judge))
         kept = problems[problems.kept]
         if kept.empty:
             raise WorkFailed(
                 f"none of {len(problems)} problems has an accuracy between {config.min_accuracy} and {config.max_accuracy} "
-                f"(lowest {problems.correct.min()}/{config.screen}, highest {problems.correct.max()}/{config.screen}) "
-                f"and rollouts with {config.min_new_numbers} or more new numbers; "
+                f"(lowest {_extreme(problems, 'idxmin')}, highest {_extreme(problems, 'idxmax')}), "
+                f"rollouts with {config.min_new_numbers} or more new numbers, and a share of {config.max_truncated} or less cut off; "
                 "choose other problems, another model or temperature, in another folder"
             )
-        rollouts = self._roll_out(folder, "rollouts", list(kept.problem_id), config.group_size, "sampling rollouts")
+        names = list(kept.problem_id)
+        rollouts = self._roll_out(folder, "rollouts", names, config.group_size, "sampling rollouts", keep_hidden=config.keep_hidden)
         tables = {"rollouts": rollouts}
         if config.independent_pool:
-            tables["pool"] = self._roll_out(folder, "pool", list(kept.problem_id), config.group_size, "sampling the pool")
+            tables["pool"] = self._roll_out(folder, "pool", names, config.group_size, "sampling the pool", keep_hidden=config.keep_hidden)
         for name, table in tables.items() if config.keep_hidden else ():
             self._keep_hidden(folder, name, table)
         states = gather(folder, "states", [(rollouts, screening)], in_order(self._cut))
@@ -116,32 +121,69 @@ class _Builder:
                 f"no rollout reaches its first cut, token {config.cut_every or 1}; choose a smaller cut-every in another folder"
             )
         each = config.references + config.draws
-        units = [(part,) for part in self._batches(_tokens_of(states, rollouts), each)]
-        make = partial(self.workers.map, "continue_from")
-        with progress(len(states) * each, "sampling references", unit="completions") as bar:
-            references = gather(folder, "references", units, make, lambda rows: bar.update(rows * each))
+        asked = _tokens_of(states, rollouts)
+        units = [(asked[part],) for part in of_states(config, list(states.problem_id), self.prompt_lengths)]
+        with SamplingProgress(len(states) * each, "sampling references") as bar:
+            make = partial(self.workers.map, "continue_from", report=bar.report)
+            references = gather(folder, "references", units, make, lambda rows, old: bar.add(rows * each, old))
         return _summary(config, problems, rollouts, references)
 
-    def _roll_out(self, folder: Path, stage: str, names: list[str], count: int, what: str) -> pd.DataFrame:
-        """The table `stage`: `count` rollouts of each of the problems called `names`."""
-        units = [(stage, count, part) for part in self._batches(names, count)]
-        with progress(len(names) * count, what, unit="completions") as bar:
-            return gather(folder, stage, units, partial(self.workers.map, "roll_out"), bar.update)
+    def _screen(self, folder: Path) -> pd.DataFrame:
+        """The rollouts by which problems are kept, in one stage or in two."""
+        config, names, stage = self.config, list(self.problems), "screening"
+        if config.screen_first is None:
+            return self._roll_out(folder, stage, names, config.screen, "screening problems")
+        first = self._roll_out(folder / "parts" / "first", stage, names, config.screen_first, "screening problems")
+        left = [name for name, group in first.groupby("problem_id", sort=False) if self._may_be_kept(group)]
+        more = {"count": config.screen - config.screen_first, "first": config.screen_first}
+        rest = self._roll_out(folder / "parts" / "rest", stage, left, what="screening the rest", **more)
+        return gather(folder, stage, [(first, rest)], in_order(self._in_one))
+
+    def _may_be_kept(self, first: pd.DataFrame) -> bool:
+        """Whether the first rollouts of a problem leave it within reach."""
+        config, accuracy = self.config, first.reward.mean()
+        in_reach = (accuracy > 0 or config.min_accuracy == 0) and (accuracy < 1 or config.max_accuracy == 1)
+        fits = (first.finish_reason == "length").sum() <= config.max_truncated * config.screen
+        return bool(in_reach and fits and self._new_numbers(first) >= config.min_new_numbers)
+
+    def _new_numbers(self, rollouts: pd.DataFrame) -> float:
+        """How many distinct numbers the median rollout of one problem holds that the question does not."""
+        asked = {number.value for number in milestones(self.problems[rollouts.problem_id.iloc[0]].problem)}
+        return median(len({number.value for number in milestones(text)} - asked) for text in rollouts.text)
+
+    def _in_one(self, first: pd.DataFrame, rest: pd.DataFrame) -> list[Row]:
+        place = {name: number for number, name in enumerate(self.problems)}
+        both = pd.concat([first, rest])
+        return both.iloc[np.lexsort([both["sample"], both.problem_id.map(place)])].to_dict("records")
+
+    def _roll_out(
+        self, folder: Path, stage: str, names: list[str], count: int, what: str, first: int = 0, keep_hidden: bool = False
+    ) -> pd.DataFrame:
+        """The table `stage`: `count` rollouts, from number `first` on, of each of the problems called `names`."""
+        units = of_rollouts(self.config, names, self.prompt_lengths, count, first)
+        number_of = {name: number for number, name in enumerate(names)}
+
+        def make(missing: Mapping[int, tuple]) -> Iterator[tuple[int, list[Row]]]:
+            for number, (rows, hidden) in self.workers.map("roll_out", missing, bar.report):
+                for name, rows_R_D in hidden.items():
+                    write_hidden(hidden_path(folder, stage, number_of[name], units[number].first), rows_R_D)
+                yield number, rows
+
+        with SamplingProgress(len(names) * count, what) as bar:
+            return gather(folder, stage, [(stage, unit, keep_hidden) for unit in units], make, bar.add)
 
     def _keep_hidden(self, folder: Path, stage: str, rollouts: pd.DataFrame) -> None:
-        """The hidden states of the table `stage`; files that an earlier run left are taken as they are."""
+        """The hidden states of those rollouts of the table `stage` that have none yet, as after a build that did not keep them."""
         groups = [(name, [ids.tolist() for ids in group.token_ids]) for name, group in rollouts.groupby("problem_id", sort=False)]
-        paths = [hidden_path(folder, stage, number) for number in range(len(groups))]
-        missing = {number: group for number, group in enumerate(groups) if not paths[number].exists()}
+        missing = {}
+        for number, first, count in hidden_pieces(self.config, [name for name, _ in groups], self.prompt_lengths):
+            if not hidden_path(folder, stage, number, first).exists():
+                name, completions = groups[number]
+                missing[number, first] = (name, first, completions[first : first + count])
         with progress(len(missing), "keeping hidden states", unit="problems") as bar:
-            for number, rows_R_D in self.workers.map("hidden_rows", missing):
-                write_hidden(paths[number], rows_R_D)
+            for (number, first), rows_R_D in self.workers.map("hidden_rows", missing):
+                write_hidden(hidden_path(folder, stage, number, first), rows_R_D)
                 bar.update(1)
-
-    def _batches(self, items: list, completions_each: int) -> list[list]:
-        """`items` in parts of about one sampling batch."""
-        size = max(1, self.config.batch_tokens // (self.config.max_tokens * completions_each))
-        return [items[start : start + size] for start in range(0, len(items), size)]
 
     def _judge(self, screening: pd.DataFrame) -> list[Row]:
         """Which problems are kept, by rollouts of their own: those of the group would be selected by their rewards."""
@@ -150,8 +192,10 @@ class _Builder:
             problem = self.problems[name]
             text, token_ids = self.prompts[name]
             accuracy = group.reward.mean()
-            new_numbers = median(_new_numbers(problem.problem, text) for text in group.text)
+            new_numbers = self._new_numbers(group)
+            truncated = int((group.finish_reason == "length").sum())
             in_range = self.config.min_accuracy <= accuracy <= self.config.max_accuracy
+            fits = truncated <= self.config.max_truncated * len(group)
             rows.append(
                 {
                     "problem_id": name,
@@ -163,9 +207,10 @@ class _Builder:
                     "prompt_token_ids": token_ids,
                     "screened": len(group),
                     "correct": int(group.reward.sum()),
+                    "truncated": truncated,
                     "median_tokens": median(map(len, group.token_ids)),
                     "new_numbers": new_numbers,
-                    "kept": bool(in_range and new_numbers >= self.config.min_new_numbers),
+                    "kept": bool(in_range and fits and new_numbers >= self.config.min_new_numbers),
                 }
             )
         return rows
@@ -188,11 +233,6 @@ class _Builder:
                     }
                 )
         return rows
-
-
-def _new_numbers(question: str, text: str) -> int:
-    """How many distinct numbers `text` holds that the question does not."""
-    return len({number.value for number in milestones(text)} - {number.value for number in milestones(question)})
 
 
 def _tokens_of(states: pd.DataFrame, rollouts: pd.DataFrame) -> list[StateTokens]:
@@ -223,13 +263,30 @@ def _begun(
     return manifest, isolation
 
 
+def hidden_pieces(config: BuildConfig, names: Sequence[str], prompts: Mapping[str, int]) -> list[tuple[int, int, int]]:
+    """The files of hidden states of the kept problems `names`: the problem's number, its first rollout in the file, how many follow."""
+    number_of = {name: number for number, name in enumerate(names)}
+    units = of_rollouts(config, names, prompts, config.group_size)
+    return [(number_of[name], unit.first, unit.count) for unit in units for name in unit.names]
+
+
+def _extreme(problems: pd.DataFrame, which: str) -> str:
+    """The accuracy of the problem with the least or most, as a fraction."""
+    row = problems.loc[getattr(problems.correct / problems.screened, which)()]
+    return f"{row.correct}/{row.screened}"
+
+
 def _is_complete(folder: Path, config: BuildConfig, manifest: dict[str, Any] | None) -> bool:
     """Whether nothing is left to do: the build is done, and has the hidden states that are to be kept."""
     if not is_done(manifest):
         return False
+    if not config.keep_hidden:
+        return True
+    problems = read_table(folder, "problems")
+    kept = problems[problems.kept]
+    pieces = hidden_pieces(config, list(kept.problem_id), dict(zip(kept.problem_id, kept.prompt_token_ids.map(len), strict=True)))
     tables = ("rollouts", "pool") if config.independent_pool else ("rollouts",)
-    paths = (hidden_path(folder, table, number) for table in tables for number in range(manifest["counts"]["kept"]))
-    return not config.keep_hidden or all(path.exists() for path in paths)
+    return all(hidden_path(folder, table, number, first).exists() for table in tables for number, first, _ in pieces)
 
 
 def _summary(config: BuildConfig, problems: pd.DataFrame, rollouts: pd.DataFrame, references: pd.DataFrame) -> dict[str, Any]:
@@ -237,12 +294,15 @@ def _summary(config: BuildConfig, problems: pd.DataFrame, rollouts: pd.DataFrame
     accuracy = problems.correct / problems.screened
     truncated = rollouts.finish_reason == "length"
     too_hard, too_easy = accuracy < config.min_accuracy, accuracy > config.max_accuracy
+    too_long = problems.truncated > config.max_truncated * problems.screened
+    in_range = ~problems.kept & ~too_hard & ~too_easy
     return {
         "counts": {
             "problems": len(problems),
             "dropped_too_hard": int(too_hard.sum()),
             "dropped_too_easy": int(too_easy.sum()),
-            "dropped_few_numbers": int((~problems.kept & ~too_hard & ~too_easy).sum()),
+            "dropped_truncated": int((in_range & too_long).sum()),
+            "dropped_few_numbers": int((in_range & ~too_long).sum()),
             "kept": len(kept),
             "rollouts": len(rollouts),
             "rollouts_unparsed": int((rollouts.outcome == Outcome.UNPARSED.value).sum()),

@@ -1,4 +1,7 @@
-"""Hidden states of the last layer on disk, one memory-mapped file for each problem and table of rollouts.
+"""Hidden states of the last layer on disk: for each problem and table of rollouts one memory-mapped file, or several where its rollouts
+were made in several units of work.
+
+They are those of the pass that sampled, where the engine keeps them, and else are read again; in half precision the two differ by rounding.
 
 Every token is kept, although estimators compare states at nodes alone: a state may lie at any token, a smoothed row adds up all tokens
 before it, and node spacings are theirs to choose, so rows at one stride would give none of them exactly. Half precision halves the size;
@@ -38,14 +41,19 @@ def refuse_without_room(folder: Path, needed: int) -> None:
         )
 
 
-def hidden_path(folder: Path, table: str, number: int) -> Path:
-    """The file of the `number`-th problem of a table of rollouts of the build in `folder`."""
-    return folder / "hidden" / table / f"{number:06d}.npy"
+def hidden_path(folder: Path, table: str, number: int, first: int) -> Path:
+    """The file of rollouts from number `first` on of the `number`-th problem of a table of rollouts of the build in `folder`."""
+    return folder / "hidden" / table / f"{number:06d}-{first:04d}.npy"
 
 
-def to_rows(hidden: HiddenStates) -> np.ndarray:
-    """(R, D) float16: the rows of the prompt and then of each completion. Raises `WorkFailed` for values beyond half precision."""
-    rows_R_D = torch.cat([hidden.prompt_T_D, *hidden.completions]).half()
+def hidden_paths(folder: Path, table: str, number: int) -> list[Path]:
+    """The files of the `number`-th problem, in the order of its rollouts."""
+    return sorted((folder / "hidden" / table).glob(f"{number:06d}-*.npy"))
+
+
+def to_rows(parts: Sequence[Tensor]) -> np.ndarray:
+    """(R, D) float16: the rows of `parts` (T_i, D), one after the other. Raises `WorkFailed` for values beyond half precision."""
+    rows_R_D = torch.cat(list(parts)).half()
     if not torch.isfinite(rows_R_D).all():
         raise WorkFailed("hidden states of this model exceed half precision; build without keep-hidden, in another folder")
     return rows_R_D.numpy()
@@ -59,12 +67,13 @@ def write_hidden(path: Path, rows_R_D: np.ndarray) -> None:
     write_atomically(path, write)
 
 
-def read_hidden(path: Path, prompt_length: int, lengths: Sequence[int]) -> HiddenStates:
-    """The rows of `to_rows` as float32, of a prompt and completions of these lengths in tokens."""
-    rows_R_D = np.load(path, mmap_mode="r")
+def read_hidden(paths: Sequence[Path], prompt_length: int, lengths: Sequence[int]) -> HiddenStates:
+    """What the files of one problem hold, as float32: the rows of a prompt and of completions of these lengths in tokens."""
+    files = [np.load(path, mmap_mode="r") for path in paths]
+    rows_R_D = files[0] if len(files) == 1 else np.concatenate(files)
     ends = np.cumsum([prompt_length, *lengths])
     if ends[-1] != len(rows_R_D):
-        raise Refused(f"{path} holds {len(rows_R_D)} rows for rollouts of {ends[-1]} tokens; build again in another folder")
+        raise Refused(f"{paths[0]} and what follows hold {len(rows_R_D)} rows for {ends[-1]} tokens; build again in another folder")
     parts = np.split(rows_R_D, ends[:-1])
     prompt_T_D, *completions = (_float32(part) for part in parts)
     return HiddenStates(prompt_T_D, tuple(completions))

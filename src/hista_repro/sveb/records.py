@@ -45,6 +45,7 @@ SCHEMAS = {
             "prompt_token_ids": _TOKENS,
             "screened": pa.int32(),
             "correct": pa.int32(),
+            "truncated": pa.int32(),
             "median_tokens": pa.float32(),
             "new_numbers": pa.float32(),
             "kept": pa.bool_(),
@@ -116,12 +117,12 @@ def gather(
     name: str,
     units: Sequence[tuple],
     make: Callable[[Mapping[int, tuple]], Iterable[tuple[int, list[Row]]]],
-    on_part: Callable[[int], object] = lambda rows: None,
+    on_part: Callable[[int, bool], object] = lambda rows, made_before: None,
 ) -> pd.DataFrame:
     """The table `name`: the rows of each unit, in order; parts that an earlier run left are taken as they are.
 
     `make` is given the missing units by number, and gives (number, rows) of each when it has them, in whatever order. `on_part` is called
-    with the number of rows of each part.
+    with the number of rows of each part, and whether an earlier run made it.
     """
     path = folder / f"{name}.parquet"
     parts = [folder / "parts" / name / f"{number:06d}.parquet" for number in range(len(units))]
@@ -129,10 +130,10 @@ def gather(
         missing = {number: unit for number, unit in enumerate(units) if not parts[number].exists()}
         for number, part in enumerate(parts):
             if number not in missing:
-                on_part(pq.read_metadata(part).num_rows)
+                on_part(pq.read_metadata(part).num_rows, True)
         for number, rows in make(missing):
             write_table(parts[number], rows, name)
-            on_part(len(rows))
+            on_part(len(rows), False)
         tables = [pq.read_table(part) for part in parts]
         table = pa.concat_tables(tables) if tables else SCHEMAS[name].empty_table()
         write_atomically(path, lambda temporary: pq.write_table(table, temporary))

@@ -11,12 +11,14 @@ from hista_repro.problems.grading import Outcome, grade_all
 from hista_repro.problems.grading.model_verifier import ModelVerifier
 from hista_repro.problems.problem import Problem
 from hista_repro.problems.prompting import render
+from hista_repro.progress import Report, unheard
 from hista_repro.rollouts.engine import Completion, Reader, Request
 from hista_repro.rollouts.engines import make_engine, make_reader
 from hista_repro.seeding import derive_seed
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_store import LAYER, to_rows
 from hista_repro.sveb.records import Row
+from hista_repro.sveb.units import Unit
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Sampler:
 
     def __init__(self, config: BuildConfig, problems: Sequence[Problem]) -> None:
         self.config = config
+        self.report: Report = unheard
         self.engine = make_engine(config.engine, config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
         self.verifier = ModelVerifier(config.verifier) if config.verifier else None
         self.problems = {problem.id: problem for problem in problems}
@@ -62,17 +65,18 @@ class Sampler:
         """Problem id -> text and token ids of its prompt."""
         return {name: (text, self.encoded[name]) for name, text in self.texts.items()}
 
-    def roll_out(self, stage: str, count: int, names: Sequence[str]) -> list[Row]:
-        """`count` rollouts of each of the problems called `names`."""
+    def roll_out(self, stage: str, unit: Unit, keep_hidden: bool) -> tuple[list[Row], dict[str, np.ndarray]]:
+        """The rollouts of a unit; and for each of its problems, if they are to be kept, the hidden states that `hidden_store` keeps."""
+        names, count = unit.names, unit.count
         requests = [Request(self.encoded[name], self.config.max_tokens) for name in names for _ in range(count)]
-        completions = self._sample(stage, names, requests)
+        completions = self._sample((stage, names[0], *([unit.first] if unit.first else [])), requests, keep_hidden)
         asked = [names[number // count] for number in range(len(requests))]
         rows = []
         for number, (name, completion, outcome) in enumerate(zip(asked, completions, self._grade(asked, completions), strict=True)):
             rows.append(
                 {
                     "problem_id": name,
-                    "sample": number % count,
+                    "sample": unit.first + number % count,
                     "token_ids": completion.token_ids,
                     "token_ends": completion.token_ends,
                     "text": completion.text,
@@ -81,11 +85,21 @@ class Sampler:
                     "finish_reason": completion.finish_reason,
                 }
             )
-        return rows
+        mine = {name: completions[number * count : (number + 1) * count] for number, name in enumerate(names)}
+        return rows, {name: self._hidden_rows(name, mine[name], unit.first) for name in names if keep_hidden}
 
-    def hidden_rows(self, name: str, completions: Sequence[Sequence[int]]) -> np.ndarray:
-        """What `hidden_store` keeps of the rollouts `completions` of the problem called `name`."""
-        return to_rows(self.reader.hidden_states(self.encoded[name], completions, LAYER))
+    def hidden_rows(self, name: str, first: int, completions: Sequence[Sequence[int]]) -> np.ndarray:
+        """What `hidden_store` keeps of the rollouts `completions`, from number `first` on, of the problem called `name`."""
+        hidden = self.reader.hidden_states(self.encoded[name], completions, LAYER)
+        return to_rows([*([] if first else [hidden.prompt_T_D]), *hidden.completions])
+
+    def _hidden_rows(self, name: str, completions: Sequence[Completion], first: int) -> np.ndarray:
+        """Those of the pass that sampled, where the engine kept them."""
+        kept = [completion.hidden_T_D for completion in completions]
+        if any(hidden_T_D is None for hidden_T_D in kept):
+            return self.hidden_rows(name, first, [completion.token_ids for completion in completions])
+        prompt = [] if first else [self.reader.hidden_states(self.encoded[name], [], LAYER).prompt_T_D]
+        return to_rows([*prompt, *(hidden_T_D.float() for hidden_T_D in kept)])
 
     def continue_from(self, states: Sequence[StateTokens]) -> list[Row]:
         """The reference value of each state, from continuations of it."""
@@ -93,7 +107,7 @@ class Sampler:
         each = config.references + config.draws
         asked = [state for state in states for _ in range(each)]
         requests = [Request(self.encoded[state.problem_id], config.max_tokens, state.written) for state in asked]
-        completions = self._sample("references", [state.state_id for state in states], requests)
+        completions = self._sample(("references", states[0].state_id), requests)
         graded = self._grade([state.problem_id for state in asked], completions)
         rows = []
         for number, state in enumerate(states):
@@ -115,9 +129,10 @@ class Sampler:
             )
         return rows
 
-    def _sample(self, stage: str, names: Sequence[str], requests: Sequence[Request]) -> list[Completion]:
-        seed = derive_seed(self.config.seed, stage, names[0])
-        return self.engine.sample(requests, temperature=self.config.temperature, stop=self.stop, seed=seed)
+    def _sample(self, unit: tuple, requests: Sequence[Request], keep_hidden: bool = False) -> list[Completion]:
+        self.engine.report = self.report
+        seed = derive_seed(self.config.seed, *unit)
+        return self.engine.sample(requests, temperature=self.config.temperature, stop=self.stop, seed=seed, keep_hidden=keep_hidden)
 
     def _grade(self, names: Sequence[str], completions: Sequence[Completion]) -> list[Outcome]:
         return grade_all([(self.problems[name], c.text) for name, c in zip(names, completions, strict=True)], self.verifier)

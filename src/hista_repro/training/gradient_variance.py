@@ -17,9 +17,9 @@ from accelerate import DistributedType
 from torch import Tensor, nn
 
 from hista_repro.errors import Refused
+from hista_repro.rollouts.recorded_hidden import recorded_hidden
 from hista_repro.rollouts.token_distributions import TOKENS_AT_ONCE, score_powers
 from hista_repro.training.batch import RolloutBatch
-from hista_repro.training.hidden import recorded_hidden
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

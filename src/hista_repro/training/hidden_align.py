@@ -21,9 +21,9 @@ from torch.nn.functional import cosine_similarity
 
 from hista_repro.errors import Refused
 from hista_repro.rollouts.group import RolloutGroup
+from hista_repro.rollouts.recorded_hidden import decoder_of, recorded_hidden
 from hista_repro.seeding import derive_seed
 from hista_repro.training.batch import RolloutBatch
-from hista_repro.training.hidden import decoder_of, recorded_hidden
 
 CORRECT = 0.5
 """A rollout is correct if its reward is above this."""

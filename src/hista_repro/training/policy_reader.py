@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 from trl.models.utils import disable_gradient_checkpointing
 
+from hista_repro.rollouts.recorded_hidden import recorded_hidden
 from hista_repro.rollouts.token_distributions import TOKENS_AT_ONCE, score_powers
 from hista_repro.training.batch import Rollout
 from hista_repro.training.continuations import draw_continuations
 from hista_repro.training.credit import node_positions
-from hista_repro.training.hidden import recorded_hidden
 
 if TYPE_CHECKING:
     from hista_repro.training.trainer import CreditGRPOTrainer

@@ -25,10 +25,10 @@ from hista_repro.errors import Refused
 from hista_repro.estimators.critic import FairNetwork
 from hista_repro.estimators.trajectories import Batch, Trajectory, device_of, parts, state_values
 from hista_repro.files import write_atomically
+from hista_repro.rollouts.recorded_hidden import decoder_of
 from hista_repro.seeding import derive_seed
 from hista_repro.training.batch import Rollout, RolloutBatch
 from hista_repro.training.credit import check_lambda, token_advantages
-from hista_repro.training.hidden import decoder_of
 from hista_repro.training.trainer import CreditGRPOTrainer, check_aggregation
 
 _FILE = "critic.pt"

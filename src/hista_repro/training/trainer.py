@@ -18,6 +18,7 @@ from hista_repro.estimators import Estimator, get_estimator
 from hista_repro.estimators.validation import check_at_least_one
 from hista_repro.rollouts.decoding import Decoder
 from hista_repro.rollouts.group import RolloutGroup
+from hista_repro.rollouts.recorded_hidden import decoder_of, recorded_hidden
 from hista_repro.training.batch import Rollout, RolloutBatch
 from hista_repro.training.continuations import check_reward_functions
 from hista_repro.training.credit import (
@@ -31,7 +32,6 @@ from hista_repro.training.credit import (
 )
 from hista_repro.training.damping import Damping, damped
 from hista_repro.training.dynamic_sampling import DynamicSamplingTrainer
-from hista_repro.training.hidden import decoder_of, recorded_hidden
 from hista_repro.training.policy_reader import PolicyReader, now
 from hista_repro.training.refitting import RefittedEstimator
 from hista_repro.training.trimming import trimmed

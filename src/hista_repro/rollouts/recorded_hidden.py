@@ -1,4 +1,4 @@
-"""Hidden states of the model that is being trained, caught on their way through whatever wraps it."""
+"""Hidden states of a model at work, caught on their way through whatever wraps it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
