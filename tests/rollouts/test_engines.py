@@ -23,5 +23,5 @@ def test_vllm_makes_batches_of_its_own(monkeypatch):
 
 
 def test_an_engine_that_does_not_exist():
-    with pytest.raises(ValueError, match="name must be one of transformers, vllm, not 'magic'"):
+    with pytest.raises(ValueError, match="name must be one of transformers, vllm, served, not 'magic'"):
         make_engine("magic", "tiny", dtype="float32", batch_tokens=512)

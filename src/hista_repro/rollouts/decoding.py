@@ -1,6 +1,7 @@
 """Token ids to text, where in the text each token ends, and where a completion does."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hista_repro.rollouts.engine import Completion
@@ -19,6 +20,16 @@ def ends_of_sequence(config: "GenerationConfig", tokenizer: "PreTrainedTokenizer
     """The tokens of which each ends a completion: those of the model's generation configuration and that of the tokenizer."""
     eos = config.eos_token_id
     return sorted({*(eos if isinstance(eos, list) else [eos]), tokenizer.eos_token_id} - {None})
+
+
+def generation_config(folder: Path) -> "GenerationConfig":
+    """That of the model in `folder`."""
+    from transformers import AutoConfig, GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(folder, local_files_only=True)
+    except OSError:  # a model without one, for which transformers takes these settings from the model's configuration
+        return GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, local_files_only=True))
 
 
 class Decoder:

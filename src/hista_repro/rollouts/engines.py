@@ -9,15 +9,15 @@ from hista_repro.rollouts.engine import Engine
 if TYPE_CHECKING:
     from hista_repro.rollouts.transformers_engine import TransformersEngine
 
-ENGINES = ("transformers", "vllm")
+ENGINES = ("transformers", "vllm", "served")
 DTYPES = ("float32", "bfloat16", "float16")
 
 
 def make_engine(name: str, model: str, *, dtype: str, batch_tokens: int) -> Engine:
     """The engine `name` (of `ENGINES`) for `model`, which `resolve_model` finds, in `dtype` (of `DTYPES`).
 
-    `batch_tokens` bounds rows times columns of a batch; vLLM makes batches of its own. Raises `Refused` where vLLM is not installed or
-    there is no such model.
+    `batch_tokens` bounds rows times columns of a batch; vLLM and a server make batches of their own. Raises `Refused` where vLLM is not
+    installed, where no server answers, and where there is no such model.
     """
     if name not in ENGINES:
         raise ValueError(f"name must be one of {', '.join(ENGINES)}, not {name!r}")
@@ -25,6 +25,10 @@ def make_engine(name: str, model: str, *, dtype: str, batch_tokens: int) -> Engi
         from hista_repro.rollouts.vllm_engine import VllmEngine
 
         return VllmEngine(model, dtype=dtype)
+    if name == "served":
+        from hista_repro.rollouts.served_engine import ServedEngine
+
+        return ServedEngine(model)
     return make_reader(model, dtype=dtype, batch_tokens=batch_tokens)
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+from transformers import AutoTokenizer
 
 from hista_repro.errors import Refused
 from hista_repro.models import resolve_model
 from hista_repro.progress import Report, unheard
-from hista_repro.rollouts.decoding import Decoder, encode_prompt, ends_of_sequence
+from hista_repro.rollouts.decoding import Decoder, encode_prompt, ends_of_sequence, generation_config
 from hista_repro.rollouts.engine import Completion, Request
 from hista_repro.seeding import derive_seed
 
@@ -35,7 +35,7 @@ class VllmEngine:
         self.llm = _start(folder, dtype)
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self.context: int | None = self.llm.llm_engine.model_config.max_model_len
-        self._eos = ends_of_sequence(_generation_config(folder), self.tokenizer)
+        self._eos = ends_of_sequence(generation_config(folder), self.tokenizer)
         self._decoder = Decoder(self.tokenizer, self._eos)
         self.report: Report = unheard
 
@@ -67,13 +67,6 @@ class VllmEngine:
             outputs = self.llm.generate(prompts, limits, use_tqdm=False)
         written = [output.outputs[0].token_ids for output in outputs]
         return [self._decoder.completion([*request.written, *ids], stop) for request, ids in zip(requests, written, strict=True)]
-
-
-def _generation_config(folder: Path) -> GenerationConfig:
-    try:
-        return GenerationConfig.from_pretrained(folder, local_files_only=True)
-    except OSError:  # a model without one, for which transformers takes these settings from the model's configuration
-        return GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, local_files_only=True))
 
 
 def _start(folder: Path, dtype: str) -> "LLM":

@@ -60,7 +60,8 @@ class BuildConfig:
     """Length limit of a whole completion; a continuation may use what its state has left of it. A completion that reaches the limit is
     graded like any other, by what it holds: right if the answer is there already, and else "unparsed", worth 0."""
     engine: str = "transformers"
-    """What samples; hidden states are read by transformers whatever samples."""
+    """What samples; `served` is a model behind the OpenAI-compatible endpoint that `HISTA_REPRO_SERVER_URL` names. Hidden states are read
+    by transformers whatever samples."""
     dtype: str = "float32"
     """In which the model computes."""
     batch_tokens: int | None = None

@@ -38,6 +38,8 @@ class Sampler:
         self.config = config
         self.report: Report = unheard
         self.engine = make_engine(config.engine, config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
+        if config.keep_hidden:
+            _ = self.reader  # what cannot be read is refused before anything is sampled
         self.verifier = ModelVerifier(config.verifier) if config.verifier else None
         self.problems = {problem.id: problem for problem in problems}
         prompts = {problem.id: render(problem, self.engine.tokenizer) for problem in problems}

@@ -4,6 +4,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from hista_repro import endpoints
 from hista_repro.errors import WorkFailed
 from hista_repro.problems.grading import Outcome, Problem, grade, grade_all, model_verifier
 from hista_repro.problems.grading.model_verifier import ModelVerifier
@@ -102,7 +103,7 @@ def test_a_request_that_can_never_succeed_is_not_repeated(endpoint, verifier):
 
 def test_pauses_double(endpoint, monkeypatch):
     pauses = []
-    monkeypatch.setattr(model_verifier.time, "sleep", pauses.append)
+    monkeypatch.setattr(endpoints.time, "sleep", pauses.append)
     endpoint.replies = [500, 500, 500, "Final Decision: No"]
     assert ModelVerifier("m", attempts=5, first_pause_seconds=2).judge("?", "a", "b") is Outcome.WRONG
     assert pauses == [2, 4, 8]
