@@ -4,6 +4,7 @@ from importlib.resources import files
 import pytest
 import yaml
 
+from hista_repro.errors import Refused
 from hista_repro.problems import load_problems
 from hista_repro.problems.hub import HUB_SOURCES
 from hista_repro.problems.sources import BUILT_IN
@@ -53,6 +54,15 @@ ROWS = {
         {"messages": LETTER},
         {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]},
     ],
+    "openai/gsm8k": [{"question": "How many?", "answer": "It is 1,000 + 1 = <<1000+1=1001>>1001\n#### 1,001"}],
+    "TIGER-Lab/MMLU-STEM": [{"question": "Which?", "choices": ["x", "y"], "answer": 1, "subject": "astronomy"}],
+    "TIGER-Lab/MMLU-Pro": [
+        {"question": "Which?", "options": ["x", "y", "z"], "answer": "C", "category": "law"},
+        {"question": "What?", "options": ["x", "y", "z"], "answer": "C", "category": "physics"},
+    ],
+    "google-research-datasets/mbpp": [
+        {"text": "Write a function f.", "test_list": ["assert f(1) == 1", "assert f(2) == 2"], "test_setup_code": "", "task_id": 601},
+    ],
     "TIGER-Lab/WebInstruct-verified": [
         {"question": "Is it?", "answer": "Yes", "answer_type": "Boolean", "category": "Physics", "difficulty": "University"},
         {"question": "1+1?", "answer": "2", "answer_type": "Integer", "category": "Mathematics", "difficulty": "University"},
@@ -78,6 +88,15 @@ MADE = {
     "open-r1/OpenR1-Math-220k": ("math", "Half?", "math", "1/2"),
     "nvidia/Llama-Nemotron-Post-Training-Dataset": ("science", LETTER[0]["content"], "exact", "B"),
     "open-r1/Mixture-of-Thoughts": ("science", LETTER[0]["content"], "exact", "B"),
+    "openai/gsm8k": ("number", "How many?", "math", "1001"),
+    "TIGER-Lab/MMLU-STEM": ("science", "Which?", "choice", "B"),
+    "TIGER-Lab/MMLU-Pro": ("general", "Which?", "choice", "C"),
+    "google-research-datasets/mbpp": (
+        "programming",
+        "Write a function f.\nYour code should pass these tests:\nassert f(1) == 1\nassert f(2) == 2",
+        "code",
+        None,
+    ),
     "TIGER-Lab/WebInstruct-verified": ("general", "Is it?", "exact", "Yes"),
     "PrimeIntellect/verifiable-coding-problems": ("programming", "Echo.", "code", None),
     "open-r1/verifiable-coding-problems-python": ("programming", "Echo.", "code", None),
@@ -103,8 +122,54 @@ def test_data_sets_become_problems(name, local_hub):
     (problem,) = load_problems(name, limit=5)
     assert (problem.domain, problem.problem, problem.verifier, problem.answer) == MADE[name]
     assert problem.source == name and "/" not in problem.id
-    if problem.verifier == "code":
+    if problem.verifier == "code" and "cases" in problem.tests:
         assert problem.tests["cases"] == [{"input": f"{i}\n", "output": f"{i}\n"} for i in range(6)]
+
+
+LOCAL = {name: source for name, source in HUB_SOURCES.items() if source.local}
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_folder_stands_in_for_the_hub(name, tmp_path, monkeypatch, capsys):
+    domain, asked, verifier, answer = MADE[name]
+    row = {"id": "a", "domain": "math", "problem": asked, "answer": answer, "verifier": verifier, "meta": {"category": "law"}}
+    row |= {"choices": ["x", "y", "z"]} if verifier == "choice" else {}
+    row |= {"tests": {"kind": "assert", "asserts": ["assert f(1) == 1"]}} if verifier == "code" else {}
+    other = {**row, "id": "b", "meta": {"category": "physics"}}
+    path = tmp_path / "anywhere" / f"{LOCAL[name].local}.jsonl"
+    path.parent.mkdir()
+    path.write_text(f"{json.dumps(row)}\n{json.dumps(other)}\n")
+    monkeypatch.setenv("HISTA_REPRO_DATA", str(tmp_path))
+    found = load_problems(name, limit=5)
+    assert {problem.domain for problem in found} == {domain} and found[0].answer == answer
+    assert len(found) == (1 if name == "TIGER-Lab/MMLU-Pro" else 2)
+    assert str(path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("files_there", "said"),
+    [
+        ([], "there is no gsm8k_train.jsonl below .*; put the problems of openai/gsm8k there, or unset HISTA_REPRO_DATA"),
+        (["a", "b"], "2 files"),
+    ],
+)
+def test_a_folder_without_the_file_is_refused(tmp_path, monkeypatch, files_there, said):
+    for folder in files_there:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "gsm8k_train.jsonl").write_text("{}")
+    monkeypatch.setenv("HISTA_REPRO_DATA", str(tmp_path))
+    with pytest.raises(Refused, match=said):
+        load_problems("openai/gsm8k")
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HISTA_REPRO_DATA", str(tmp_path / "data"))
+    with pytest.raises(Refused, match=r"HISTA_REPRO_DATA names .*data, which is no folder"):
+        load_problems("openai/gsm8k")
+
+
+def test_sets_that_a_folder_may_stand_in_for_are_pinned():
+    assert all(len(source.revision) == 40 for source in LOCAL.values())
 
 
 def test_tests_may_be_written_as_python():
@@ -118,7 +183,7 @@ def test_profiles_ask_only_for_sources_that_are_known(profile):
     builds = yaml.safe_load(files("hista_repro.profiles").joinpath(f"{profile}.yaml").read_text())["builds"]
     for build in builds.values():
         source = HUB_SOURCES.get(build["problems"])
-        assert build["problems"] in BUILT_IN if source is None else build.get("domain") == source.domain
+        assert build["problems"] in BUILT_IN if source is None else build.get("domain", source.domain) == source.domain
 
 
 def test_the_rows_that_make_no_problem_are_counted(monkeypatch, capsys):

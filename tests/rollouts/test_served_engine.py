@@ -212,7 +212,7 @@ def vllm_server(model, name):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", name]
-    command += ["--port", str(port), "--dtype", "float32", "--max-model-len", "512"]
+    command += ["--port", str(port), "--dtype", "float32", "--max-model-len", "512", "--enforce-eager"]
     environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:

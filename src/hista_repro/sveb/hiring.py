@@ -11,7 +11,7 @@ from hista_repro.sveb.config import BuildConfig
 
 _WEIGHTS_WORTH_A_PROCESS = 5e7
 """Smaller models are done before a second process has started."""
-_MEMORY_PER_WEIGHT, _MEMORY_BESIDE = 1.5, 1e9
+_MEMORY_PER_WEIGHT, _MEMORY_BESIDE = 1.5, 3e9
 """What a worker takes: so many times the bytes of the weights, and so many bytes for what it reads and writes."""
 _SHARE_OF_MEMORY = 0.7
 
