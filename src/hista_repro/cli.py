@@ -268,7 +268,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.dry_run:
         from hista_repro.planning import plan, readable_plan
 
-        print(readable_plan(plan(options.ids, profile=options.profile, overrides=overrides, executor=options.executor)))
+        print(readable_plan(plan(options.ids, profile=options.profile, overrides=overrides, executor=options.executor, here=True)))
         return 0
     if options.jobs > 1:  # notebooks that run at once share the cores
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // options.jobs)))

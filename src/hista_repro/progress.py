@@ -60,7 +60,7 @@ class SamplingProgress:
         """`made_before` says that an earlier start made them, which counts for no speed."""
         if made_before:
             self._before += completions
-            self._bar.initial += completions
+            self._bar.n = self._bar.initial = self._bar.last_print_n = self._before
         else:
             self._added += completions
         self._move()

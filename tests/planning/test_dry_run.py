@@ -7,7 +7,8 @@ from hista_repro.cli import main
 from hista_repro.errors import Refused
 from hista_repro.planning import cost_of_build, plan, readable_plan
 from hista_repro.profiles import PROFILES
-from hista_repro.sveb import BuildConfig
+from hista_repro.sveb import BuildConfig, build
+from hista_repro.sveb.records import read_table
 from runner_checkout import Checkout
 
 BUILD = {"model": "tiny", "problems": "arithmetic-steps", "limit": 10, "max_tokens": 64}
@@ -98,8 +99,36 @@ def test_a_profile_from_which_no_plan_follows_is_refused(checkout, build, messag
         plan(["table-01"], **checkout.request)
 
 
+def test_hours_here_follow_from_a_measured_rate(checkout):
+    one, two, three, everything = plan(**checkout.request, here=True)
+    assert one["hours_here"] == three["hours_here"] == two["hours_here"] / 2 == everything["hours_here"] / 2 > 0
+    assert one["expected_hours_here"] is None
+    assert f"  here       sampling the builds takes {one['hours_here']:,.2f} hours at most\n" in readable_plan([one])
+    rate = one["tokens"] / 3600 / one["hours_here"]
+    assert 1 < rate < 1e7
+
+
+def test_recorded_builds_say_how_much_of_the_bound_is_used(checkout):
+    folder = checkout.root / "results" / "some" / "builds" / "tiny"
+    counts = build(BuildConfig.from_dict(BUILD), folder)["counts"]
+    one, two, _, _ = plan(**checkout.request, here=True)
+    written = counts["continuation_tokens"] + sum(read_table(folder, name).token_ids.map(len).sum() for name in ("screening", "rollouts"))
+    assert one["expected_hours_here"] / one["hours_here"] == pytest.approx(written / one["tokens"])
+    assert two["expected_hours_here"] is None, "one of its builds is not recorded"
+    assert "hours at most, about" in readable_plan([one])
+
+
+def test_a_model_that_is_not_here_has_no_hours(checkout):
+    checkout.sizes["table-01"] = {"builds": [{**BUILD, "model": "Qwen/Qwen2.5-0.5B"}]}
+    checkout.write()
+    row, _ = plan(["table-01"], **checkout.request, here=True)
+    assert row["hours_here"] is None
+    assert "not known: a model of its builds is not on this machine" in readable_plan([row])
+
+
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_profiles_that_come_with_the_package_can_be_planned(profile, capsys):
+def test_the_profiles_that_come_with_the_package_can_be_planned(profile, capsys, monkeypatch):
+    monkeypatch.setattr("hista_repro.planning.here.rate_here", lambda build: 200.0 if build.model == "tiny" else None)
     assert main(["run", "--profile", profile, "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert "\nall\n" in shown and " 0 rollouts" not in shown

