@@ -303,6 +303,7 @@ def _sveb_build(options: argparse.Namespace) -> None:
     from hista_repro.distributed import hire_on_ray, ray_cluster
     from hista_repro.sveb import BuildConfig, build
     from hista_repro.sveb.hiring import hire_for
+    from hista_repro.sveb.overview import overview
 
     given = {field.name: getattr(options, field.name) for field in fields(BuildConfig)}
     config = BuildConfig(**{name: value for name, value in given.items() if value is not None})
@@ -313,7 +314,7 @@ def _sveb_build(options: argparse.Namespace) -> None:
         counts = build(config, options.out, hire_on_ray() if on_ray else hire_for(config, options.workers))["counts"]
     print(
         f"{options.out}: {counts['kept']} of {counts['problems']} problems kept, {counts['rollouts']} rollouts, "
-        f"{counts['states']} states, {counts['references']} reference continuations"
+        f"{counts['states']} states, {counts['references']} reference continuations\n{overview(options.out)}"
     )
 
 
