@@ -68,6 +68,7 @@ bench: environment
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_hista.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_hista.py --memory
 	$(BIN)/python benchmarks/bench_grading.py
+	$(BIN)/python benchmarks/bench_build.py --model smollm2-135m --problems arithmetic-worked
 
 book: environment
 	$(HISTA) book build --profile $(PROFILE)

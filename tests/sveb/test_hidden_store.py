@@ -101,14 +101,16 @@ def test_a_finished_build_is_given_the_hidden_states_that_it_lacks(kept, tmp_pat
     shutil.copytree(kept, tmp_path / "sent", ignore=shutil.ignore_patterns("hidden"))
     manifest = read_manifest(tmp_path / "sent")
     earlier = {**manifest, "config": {**manifest["config"], "keep_hidden": False}, "most_hidden_bytes": 0, "restarts": 2}
+    del earlier["batch_tokens"]  # which earlier source wrote among the settings, asked for or not
     write_json(tmp_path / "sent" / "manifest.json", {**earlier, "isolation": "none"})  # of another machine; no program is left to run
     adopted = adopt(tmp_path / "sent", tmp_path / "records")
     assert record({**BUILD.to_dict(), "keep_hidden": False}, home=tmp_path / "records") == adopted and not (adopted / "hidden").exists()
-    assert record(BUILD.to_dict(), home=tmp_path / "records") == adopted
+    assert record({**BUILD.to_dict(), "batch_tokens": None}, home=tmp_path / "records") == adopted
     for path in (kept / "hidden").rglob("*.npy"):
         assert np.allclose(np.load(path), np.load(adopted / path.relative_to(kept)), atol=0.005)
     found = read_manifest(adopted)
-    assert found == {**manifest, "isolation": "none", "restarts": found["restarts"]} and found["restarts"][:2] == [{}, {}]
+    asked = {**manifest["config"], "batch_tokens": None}
+    assert found == {**manifest, "config": asked, "isolation": "none", "restarts": found["restarts"]} and found["restarts"][:2] == [{}, {}]
     assert len(found["restarts"]) == 3
     record(BUILD.to_dict(), home=tmp_path / "records")
     assert read_manifest(adopted) == found

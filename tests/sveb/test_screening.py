@@ -81,6 +81,11 @@ def test_settings_without_a_meaning_are_refused(change, said):
         replace(TWO_STAGES, **change)
 
 
-def test_the_size_of_a_batch_stands_in_the_manifest(tmp_path):
-    build(replace(TWO_STAGES, limit=2, batch_tokens=None, min_accuracy=0.0, max_accuracy=1.0), tmp_path / "build")
-    assert read_manifest(tmp_path / "build")["config"]["batch_tokens"] == 1 << 16
+def test_the_size_of_a_batch_stands_in_the_manifest_and_stays(tmp_path, monkeypatch):
+    config = replace(TWO_STAGES, limit=2, batch_tokens=None, min_accuracy=0.0, max_accuracy=1.0)
+    build(config, tmp_path / "build")
+    manifest = read_manifest(tmp_path / "build")
+    assert manifest["config"]["batch_tokens"] is None and manifest["batch_tokens"] == 1 << 16
+    monkeypatch.setattr("hista_repro.sveb.build.sized", lambda config: pytest.fail("another machine would choose another size"))
+    build(replace(config, keep_hidden=True), tmp_path / "build")
+    assert read_manifest(tmp_path / "build")["batch_tokens"] == 1 << 16 and list((tmp_path / "build" / "hidden").rglob("*.npy"))

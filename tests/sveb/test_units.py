@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hista_repro.sveb.units import MOST_TOKENS, of_rollouts, of_states, sized
+from hista_repro.sveb.units import MOST_TOKENS, TOKENS_OF_OTHERS, of_rollouts, of_states, sized
 from small_build import SMALL
 
 PROMPTS = st.lists(st.integers(1, 300), min_size=1, max_size=30)
@@ -49,3 +49,9 @@ def test_a_batch_follows_from_the_size_of_the_model(weights, tokens, monkeypatch
     monkeypatch.setattr("hista_repro.sveb.units.parameters_of", lambda config: weights)
     assert sized(replace(SMALL, batch_tokens=None)).batch_tokens == tokens
     assert sized(SMALL) == SMALL
+
+
+def test_engines_that_make_their_own_batches_get_many_rows(monkeypatch):
+    assert sized(replace(SMALL, batch_tokens=None, engine="served")).batch_tokens == TOKENS_OF_OTHERS
+    monkeypatch.setattr("hista_repro.sveb.units.torch.cuda.is_available", lambda: True)
+    assert sized(replace(SMALL, batch_tokens=None)).batch_tokens == MOST_TOKENS

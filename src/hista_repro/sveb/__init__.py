@@ -15,7 +15,6 @@ from hista_repro.sveb.build import build
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.records import SCHEMAS, read_manifest, read_table
 from hista_repro.sveb.score import evaluate, score
-from hista_repro.sveb.units import sized
 
 __all__ = ["Benchmark", "BuildConfig", "adopt", "build", "evaluate", "record", "score"]
 
@@ -33,7 +32,7 @@ def record(settings: Mapping[str, Any], hire: Hire | None = None, home: Path | N
     What is the same: settings but `keep_hidden`, model, problems, and the source that makes builds. Where a build has to be made, `hire`
     gives the workers. For `home` see `shared_record`.
     """
-    config = sized(BuildConfig.from_dict(settings))
+    config = BuildConfig.from_dict(settings)
     return shared_record(_name(config), _content(config), lambda folder: build(config, folder, hire), home)
 
 
@@ -58,7 +57,7 @@ def _name(config: BuildConfig) -> str:
 
 def _content(config: BuildConfig) -> dict[str, Any]:
     return {
-        "config": {name: value for name, value in config.to_dict().items() if name != "keep_hidden"},
+        "config": {name: value for name, value in config.identity().items() if name != "keep_hidden"},
         "model": sha256_of(resolve_model(config.model)),
         "problems": sha256_of(Path(config.problems)) if Path(config.problems).exists() else config.problems,
         "source": code_digest(*(_PACKAGE / maker for maker in _MAKERS)),

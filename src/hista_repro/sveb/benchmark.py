@@ -45,7 +45,8 @@ class Benchmark:
         """Problem id -> its states, with their references."""
         # what parts of a benchmark (`only`) share
         self._from_model, self._from_disk = HiddenMemory(), HiddenMemory(most_bytes=0)
-        self._reader = cache(lambda: make_reader(self.config.model, dtype=self.config.dtype, batch_tokens=self.config.batch_tokens))
+        batch_tokens = manifest.get("batch_tokens", self.config.batch_tokens)  # earlier source kept it among the settings alone
+        self._reader = cache(lambda: make_reader(self.config.model, dtype=self.config.dtype, batch_tokens=batch_tokens))
 
     def __len__(self) -> int:
         """The number of problems."""

@@ -6,6 +6,7 @@ on the seed alone, so it does not matter which units an earlier run finished, no
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -44,15 +45,16 @@ def build(config: BuildConfig, folder: Path, hire: Hire | None = None) -> dict[s
     manifest. Raises `Refused`, before anything is written, for a request that cannot be met, for a folder that holds something else, and
     for one that holds a build with another configuration, naming the fields that differ.
     """
-    folder, config = Path(folder), sized(config)
+    folder = Path(folder)
     problems = load_problems(config.problems, domain=config.domain, limit=config.limit, seed=config.seed)
     identity = {
         "config": config.to_dict(),
         "model_sha256": sha256_of(resolve_model(config.model)),
         "problems_sha256": digest_of(problems),
     }
-    look = partial(_begun, folder, config, identity, problems)
+    look = partial(_begun, folder, identity, problems)
     manifest, isolation = look()
+    config = replace(config, batch_tokens=manifest["batch_tokens"]) if manifest and "batch_tokens" in manifest else sized(config)
     if _is_complete(folder, config, manifest):
         return manifest
     with (hire or hire_for(config))(partial(Sampler, config, problems), len(problems)) as workers:
@@ -66,7 +68,8 @@ def build(config: BuildConfig, folder: Path, hire: Hire | None = None) -> dict[s
             for leftover in folder.rglob(".*.tmp"):
                 leftover.unlink()
             kept_in = {} if is_done(manifest) else {"isolation": isolation, "libraries": LIBRARIES if isolation else None}
-            started = {**(manifest or {}), **identity, **kept_in, "most_hidden_bytes": needed, **history(manifest)}
+            sizes = {"batch_tokens": config.batch_tokens, "most_hidden_bytes": needed}
+            started = {**(manifest or {}), **identity, **kept_in, **sizes, **history(manifest)}
             if needed:
                 announce(f"hidden states will take {needed / 1e9:.3g} GB of disk at most")
             write_json(folder / "manifest.json", {"status": "running", **started})
@@ -243,12 +246,10 @@ def _tokens_of(states: pd.DataFrame, rollouts: pd.DataFrame) -> list[StateTokens
 
 def _completed(settings: dict[str, Any]) -> dict[str, Any]:
     """With those that earlier source did not have."""
-    return BuildConfig.from_dict(settings).to_dict()
+    return BuildConfig.from_dict(settings).identity()
 
 
-def _begun(
-    folder: Path, config: BuildConfig, identity: dict[str, Any], problems: Sequence[Problem]
-) -> tuple[dict[str, Any] | None, Isolation | None]:
+def _begun(folder: Path, identity: dict[str, Any], problems: Sequence[Problem]) -> tuple[dict[str, Any] | None, Isolation | None]:
     """The manifest of the build in `folder`, None where none was begun, and what stands between the machine and its programs.
 
     Raises `Refused` as `build` does.

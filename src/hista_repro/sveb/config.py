@@ -8,6 +8,8 @@ from hista_repro.conforming import configured
 from hista_repro.errors import Refused
 from hista_repro.rollouts.engines import DTYPES, ENGINES
 
+_FORMER_BATCH_TOKENS = 1 << 16
+
 
 @dataclass(frozen=True)
 class BuildConfig:
@@ -65,8 +67,9 @@ class BuildConfig:
     dtype: str = "float32"
     """In which the model computes."""
     batch_tokens: int | None = None
-    """Rows times columns of one sampling batch, which is also the work that a kill may lose; by default what a core writes in a minute or
-    two, and 65536 at most. Which requests share a batch decides which random numbers they get."""
+    """Rows times columns of one sampling batch, which is also the work that a kill may lose. By default it follows from the model and
+    stands in the manifest: on a CPU, what a core writes in a minute or two. Which requests share a batch decides which random numbers
+    they get."""
     keep_hidden: bool = False
     """Whether the hidden states of the last layer are kept with the rollouts, so that scoring need not read these again; how much room
     that may take is checked before the build starts. See `hista_repro.sveb.hidden_store`."""
@@ -117,6 +120,14 @@ class BuildConfig:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings by which one build is told from another.
+
+        Earlier source wrote its default size of batches down as if it had been asked for. A build that was begun keeps its size, so that
+        size and none are the same to ask for.
+        """
+        return {**asdict(self), "batch_tokens": None if self.batch_tokens == _FORMER_BATCH_TOKENS else self.batch_tokens}
 
 
 def other_design(settings: Mapping[str, Any], cut_every: int) -> dict[str, Any]:

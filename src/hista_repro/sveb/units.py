@@ -8,11 +8,17 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
+import torch
+from transformers import AutoConfig
+
 from hista_repro.models import resolve_model
 from hista_repro.models.sizes import parameters_of
 from hista_repro.sveb.config import BuildConfig
 
 MOST_TOKENS = 1 << 16
+"""Of a batch that this package makes."""
+TOKENS_OF_OTHERS = 1 << 20
+"""For engines that make batches of their own."""
 _LEAST_TOKENS = 1 << 11
 _WEIGHTS_TIMES_TOKENS = 2.5e13
 """Of a batch that one core of a present CPU writes in a minute or two, whatever the model, where answers are as long as half the limit."""
@@ -29,11 +35,13 @@ class Unit(NamedTuple):
 
 
 def sized(config: BuildConfig) -> BuildConfig:
-    """`config` with the size of a batch, which follows from the model's size where none was asked for."""
+    """`config` with a size of batches, which follows from engine, model and machine where none was asked for."""
     if config.batch_tokens is not None:
         return config
-    from transformers import AutoConfig
-
+    if config.engine != "transformers":
+        return replace(config, batch_tokens=TOKENS_OF_OTHERS)
+    if torch.cuda.is_available():
+        return replace(config, batch_tokens=MOST_TOKENS)
     weights = parameters_of(AutoConfig.from_pretrained(resolve_model(config.model), local_files_only=True))
     return replace(config, batch_tokens=max(_LEAST_TOKENS, min(MOST_TOKENS, int(_WEIGHTS_TIMES_TOKENS / weights))))
 
