@@ -13,7 +13,7 @@ from hista_repro.sveb import adopt, build, hidden_store, record, score
 from hista_repro.sveb.benchmark import Benchmark
 from hista_repro.sveb.hidden_store import most_bytes, read_hidden, to_rows, write_hidden
 from hista_repro.sveb.records import read_manifest
-from hista_repro.sveb.sampler import Sampler
+from hista_repro.sveb.sampler import HiddenReader, Sampler
 from small_build import KEEPS_EVERY_PROBLEM
 
 BUILD = replace(KEEPS_EVERY_PROBLEM, limit=3, references=2, draws=0, screen=2, max_tokens=72, independent_pool=True, keep_hidden=True)
@@ -71,11 +71,11 @@ def test_scores_need_no_model_and_are_the_same(kept, tmp_path, monkeypatch):
     assert found.estimate.to_numpy() == pytest.approx(expected.estimate.to_numpy(), abs=0.02)
 
 
-@pytest.mark.parametrize("method", ["roll_out", "hidden_rows"])
-def test_a_build_that_was_stopped_keeps_what_it_has_read(kept, tmp_path, monkeypatch, method):
+@pytest.mark.parametrize(("worker", "method"), [(Sampler, "roll_out"), (HiddenReader, "hidden_rows")])
+def test_a_build_that_was_stopped_keeps_what_it_has_read(tmp_path, monkeypatch, worker, method):
     """In the pass that samples, and where a finished build is given hidden states that it lacks."""
     small = replace(BUILD, batch_tokens=90 * BUILD.group_size)
-    made, left = getattr(Sampler, method), iter(range(2 if method == "hidden_rows" else 5))
+    made, left = getattr(worker, method), iter(range(2 if method == "hidden_rows" else 5))
     build(small, tmp_path / "kept")
     if method == "hidden_rows":
         build(replace(small, keep_hidden=False), tmp_path / "stopped")
@@ -86,7 +86,7 @@ def test_a_build_that_was_stopped_keeps_what_it_has_read(kept, tmp_path, monkeyp
         return made(self, *unit)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Sampler, method, until_stopped)
+        patch.setattr(worker, method, until_stopped)
         build(small, tmp_path / "stopped")
     first = sorted((tmp_path / "stopped" / "hidden").rglob("*.npy"))
     written = [path.stat().st_mtime_ns for path in first]
@@ -110,10 +110,25 @@ def test_a_finished_build_is_given_the_hidden_states_that_it_lacks(kept, tmp_pat
         assert np.allclose(np.load(path), np.load(adopted / path.relative_to(kept)), atol=0.005)
     found = read_manifest(adopted)
     asked = {**manifest["config"], "batch_tokens": None}
-    assert found == {**manifest, "config": asked, "isolation": "none", "restarts": found["restarts"]} and found["restarts"][:2] == [{}, {}]
+    size = sum(path.stat().st_size for path in (kept / "hidden").rglob("*.npy"))
+    assert 0.9 * size < found["most_hidden_bytes"] < size, "the rows without the headers of their files"
+    apart = {"isolation": "none", "restarts": found["restarts"], "most_hidden_bytes": found["most_hidden_bytes"]}
+    assert found == {**manifest, "config": asked, **apart} and found["restarts"][:2] == [{}, {}]
     assert len(found["restarts"]) == 3
     record(BUILD.to_dict(), home=tmp_path / "records")
     assert read_manifest(adopted) == found
+
+
+def test_a_finished_build_needs_no_problems_of_the_hub(kept, tmp_path, monkeypatch):
+    shutil.copytree(kept, tmp_path / "sent", ignore=shutil.ignore_patterns("hidden"))
+    manifest = read_manifest(tmp_path / "sent")
+    write_json(tmp_path / "sent" / "manifest.json", {**manifest, "config": {**manifest["config"], "problems": "openai/gsm8k"}})
+    monkeypatch.delenv("HISTA_REPRO_DATA", raising=False)
+    monkeypatch.setattr("hista_repro.problems.hub.load_rows", lambda *_: pytest.fail("the hub was asked"))
+    asked = {**BUILD.to_dict(), "problems": "openai/gsm8k"}
+    adopted = adopt(tmp_path / "sent", tmp_path / "records")
+    assert record(asked, home=tmp_path / "records") == adopted and len(list(adopted.rglob("*.npy"))) == len(list(kept.rglob("*.npy")))
+    assert set(score(adopted, ["hista-loo"]).estimator) == {"hista-loo"}
 
 
 def test_the_size_is_a_bound_and_stands_in_the_manifest(kept):

@@ -86,6 +86,6 @@ def test_the_size_of_a_batch_stands_in_the_manifest_and_stays(tmp_path, monkeypa
     build(config, tmp_path / "build")
     manifest = read_manifest(tmp_path / "build")
     assert manifest["config"]["batch_tokens"] is None and manifest["batch_tokens"] == 1 << 16
-    monkeypatch.setattr("hista_repro.sveb.build.sized", lambda config: pytest.fail("another machine would choose another size"))
+    monkeypatch.setattr("hista_repro.sveb.units.parameters_of", lambda config: pytest.fail("another machine would choose another size"))
     build(replace(config, keep_hidden=True), tmp_path / "build")
     assert read_manifest(tmp_path / "build")["batch_tokens"] == 1 << 16 and list((tmp_path / "build" / "hidden").rglob("*.npy"))

@@ -46,11 +46,15 @@ class HubSource:
     wanted: Callable[[Problem], bool] = lambda problem: True
     """Which of the set's problems are taken, wherever they were read."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the problems are read from the folder that `HISTA_REPRO_DATA` names."""
+        return self.local is not None and data_folder() is not None
+
     def problems(self) -> list[Problem]:
         """All problems, in the order of the set; of equal questions the first. Raises `Refused` where the set cannot be had."""
-        folder = data_folder()
-        if self.local and folder is not None:
-            path = file_below(folder, self.local, f"the problems of {self.name}", "unset HISTA_REPRO_DATA to ask the hub")
+        if self.is_local:
+            path = file_below(data_folder(), self.local, f"the problems of {self.name}", "unset HISTA_REPRO_DATA to ask the hub")
             announce(f"{self.name}: {path}")
             return [replace(problem, domain=self.domain) for problem in read_jsonl(path) if self.wanted(problem)]
         rows = load_rows(self.name, self.config, self.split, self.revision)

@@ -35,6 +35,13 @@ def load_problems(source: str, *, domain: str | None = None, limit: int | None =
     return problems[:limit]
 
 
+def are_here(source: str) -> bool:
+    """Whether the problems of `source` can be had without asking the hub."""
+    if source in HUB_SOURCES:
+        return HUB_SOURCES[source].is_local
+    return source in BUILT_IN or Path(source).expanduser().exists()
+
+
 def _read(source: str) -> list[Problem]:
     if source in HUB_SOURCES:
         return HUB_SOURCES[source].problems()

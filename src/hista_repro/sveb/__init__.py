@@ -21,7 +21,7 @@ __all__ = ["Benchmark", "BuildConfig", "adopt", "build", "evaluate", "record", "
 _PACKAGE = Path(__file__).parent.parent
 _MAKERS = (
     *("rollouts", "problems", "sandbox", "estimators/milestones.py", "seeding.py"),
-    *(f"sveb/{module}.py" for module in ("build", "hidden_store", "records", "sampler", "states", "units")),
+    *(f"sveb/{module}.py" for module in ("build", "given_hidden", "hidden_store", "records", "sampler", "states", "units")),
 )
 """The source that decides what a build holds, below the package."""
 

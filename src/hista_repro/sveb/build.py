@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from transformers import AutoConfig
 
 from hista_repro.distributed import Hire, Workers
 from hista_repro.errors import Refused, WorkFailed
@@ -24,14 +23,15 @@ from hista_repro.manifests import is_done, manifest_of_same
 from hista_repro.models import resolve_model
 from hista_repro.problems.grading import Outcome, isolation_of
 from hista_repro.problems.problem import Problem, digest_of
-from hista_repro.problems.sources import load_problems
-from hista_repro.progress import SamplingProgress, announce, progress
+from hista_repro.problems.sources import are_here, load_problems
+from hista_repro.progress import SamplingProgress, announce
 from hista_repro.provenance import history
 from hista_repro.sandbox import LIBRARIES, Isolation
 from hista_repro.sveb.config import BuildConfig
+from hista_repro.sveb.given_hidden import depth_of, give_hidden, keep, missing_hidden
 from hista_repro.sveb.hidden_store import hidden_path, most_bytes, refuse_without_room, write_hidden
 from hista_repro.sveb.hiring import hire_for
-from hista_repro.sveb.records import Row, gather, in_order, read_table
+from hista_repro.sveb.records import Row, gather, in_order
 from hista_repro.sveb.sampler import Sampler, StateTokens
 from hista_repro.sveb.states import cut_states
 from hista_repro.sveb.units import of_rollouts, of_states, sized
@@ -41,35 +41,42 @@ def build(config: BuildConfig, folder: Path, hire: Hire | None = None) -> dict[s
     """Build the benchmark that `config` asks for in `folder`, going on where an earlier build of the same was stopped.
 
     Sampling is done by workers that `hire` gives, here or on a cluster (default: `hire_for` this machine); the files are the same. A
-    finished build that lacks hidden states which `config` asks it to keep is given these, and is otherwise left as it is. Returns the
-    manifest. Raises `Refused`, before anything is written, for a request that cannot be met, for a folder that holds something else, and
-    for one that holds a build with another configuration, naming the fields that differ.
+    finished build that lacks hidden states which `config` asks it to keep is given these, and is otherwise left as it is; it needs no
+    problems, and those of the hub are not asked for.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        Refused: before anything is written, for a request that cannot be met, for a folder that holds something else, and for one that
+            holds a build with another configuration, naming the fields that differ.
+        WorkFailed: where no problem is kept, or no rollout reaches its first cut.
     """
     folder = Path(folder)
+    identity = {"config": config.to_dict(), "model_sha256": sha256_of(resolve_model(config.model))}
+    manifest = _manifest(folder, identity)
+    if is_done(manifest) and not are_here(config.problems):
+        return give_hidden(_as_begun(config, manifest), folder, manifest, identity, hire)
     problems = load_problems(config.problems, domain=config.domain, limit=config.limit, seed=config.seed)
-    identity = {
-        "config": config.to_dict(),
-        "model_sha256": sha256_of(resolve_model(config.model)),
-        "problems_sha256": digest_of(problems),
-    }
-    look = partial(_begun, folder, identity, problems)
-    manifest, isolation = look()
-    config = replace(config, batch_tokens=manifest["batch_tokens"]) if manifest and "batch_tokens" in manifest else sized(config)
-    if _is_complete(folder, config, manifest):
-        return manifest
+    identity["problems_sha256"] = digest_of(problems)
+    manifest, isolation = _begun(folder, identity, problems)
+    if is_done(manifest):
+        return give_hidden(_as_begun(config, manifest), folder, manifest, identity, hire)
+    config = _as_begun(config, manifest)
     with (hire or hire_for(config))(partial(Sampler, config, problems), len(problems)) as workers:
         builder = _Builder(config, problems, workers)
         needed = builder.most_hidden_bytes()
         refuse_without_room(folder, needed)
         with claim_folder(folder):
-            manifest, isolation = look()  # another start may have come first while workers were hired
-            if _is_complete(folder, config, manifest):
+            manifest, isolation = _begun(folder, identity, problems)  # another start may have come first while workers were hired
+            if is_done(manifest):
                 return manifest
             for leftover in folder.rglob(".*.tmp"):
                 leftover.unlink()
-            kept_in = {} if is_done(manifest) else {"isolation": isolation, "libraries": LIBRARIES if isolation else None}
-            sizes = {"batch_tokens": config.batch_tokens, "most_hidden_bytes": needed}
-            started = {**(manifest or {}), **identity, **kept_in, **sizes, **history(manifest)}
+            started = {
+                **{**(manifest or {}), **identity, "isolation": isolation, "libraries": LIBRARIES if isolation else None},
+                **{"batch_tokens": config.batch_tokens, "most_hidden_bytes": needed, **history(manifest)},
+            }
             if needed:
                 announce(f"hidden states will take {needed / 1e9:.3g} GB of disk at most")
             write_json(folder / "manifest.json", {"status": "running", **started})
@@ -78,6 +85,12 @@ def build(config: BuildConfig, folder: Path, hire: Hire | None = None) -> dict[s
             manifest = {**started, "status": "done", **counts}
             write_json(folder / "manifest.json", manifest)
             return manifest
+
+
+def _as_begun(config: BuildConfig, manifest: dict[str, Any] | None) -> BuildConfig:
+    """`config` with the size of batches that a build was begun with, or is to be."""
+    begun = (manifest or {}).get("batch_tokens")
+    return sized(config) if begun is None else replace(config, batch_tokens=begun)
 
 
 class _Builder:
@@ -94,9 +107,8 @@ class _Builder:
         """The room that hidden states may take."""
         if not self.config.keep_hidden:
             return 0
-        depth = AutoConfig.from_pretrained(resolve_model(self.config.model), local_files_only=True).get_text_config().hidden_size
-        lengths = list(self.prompt_lengths.values())
-        return most_bytes(lengths, self.config.group_size, self.config.max_tokens, depth, tables=1 + self.config.independent_pool)
+        lengths, tables = list(self.prompt_lengths.values()), 1 + self.config.independent_pool
+        return most_bytes(lengths, self.config.group_size, self.config.max_tokens, depth_of(self.config), tables)
 
     def run(self, folder: Path) -> dict[str, Any]:
         """Gather the tables; what the manifest says of them."""
@@ -113,11 +125,10 @@ class _Builder:
             )
         names = list(kept.problem_id)
         rollouts = self._roll_out(folder, "rollouts", names, config.group_size, "sampling rollouts", keep_hidden=config.keep_hidden)
-        tables = {"rollouts": rollouts}
         if config.independent_pool:
-            tables["pool"] = self._roll_out(folder, "pool", names, config.group_size, "sampling the pool", keep_hidden=config.keep_hidden)
-        for name, table in tables.items() if config.keep_hidden else ():
-            self._keep_hidden(folder, name, table)
+            self._roll_out(folder, "pool", names, config.group_size, "sampling the pool", keep_hidden=config.keep_hidden)
+        if config.keep_hidden:  # of rollouts that an earlier start made without them
+            keep(missing_hidden(config, folder), self.workers)
         states = gather(folder, "states", [(rollouts, screening)], in_order(self._cut))
         if states.empty:
             raise WorkFailed(
@@ -174,19 +185,6 @@ class _Builder:
 
         with SamplingProgress(len(names) * count, what) as bar:
             return gather(folder, stage, [(stage, unit, keep_hidden) for unit in units], make, bar.add)
-
-    def _keep_hidden(self, folder: Path, stage: str, rollouts: pd.DataFrame) -> None:
-        """The hidden states of those rollouts of the table `stage` that have none yet, as after a build that did not keep them."""
-        groups = [(name, [ids.tolist() for ids in group.token_ids]) for name, group in rollouts.groupby("problem_id", sort=False)]
-        missing = {}
-        for number, first, count in hidden_pieces(self.config, [name for name, _ in groups], self.prompt_lengths):
-            if not hidden_path(folder, stage, number, first).exists():
-                name, completions = groups[number]
-                missing[number, first] = (name, first, completions[first : first + count])
-        with progress(len(missing), "keeping hidden states", unit="problems") as bar:
-            for (number, first), rows_R_D in self.workers.map("hidden_rows", missing):
-                write_hidden(hidden_path(folder, stage, number, first), rows_R_D)
-                bar.update(1)
 
     def _judge(self, screening: pd.DataFrame) -> list[Row]:
         """Which problems are kept, by rollouts of their own: those of the group would be selected by their rewards."""
@@ -249,13 +247,15 @@ def _completed(settings: dict[str, Any]) -> dict[str, Any]:
     return BuildConfig.from_dict(settings).identity()
 
 
-def _begun(folder: Path, identity: dict[str, Any], problems: Sequence[Problem]) -> tuple[dict[str, Any] | None, Isolation | None]:
-    """The manifest of the build in `folder`, None where none was begun, and what stands between the machine and its programs.
-
-    Raises `Refused` as `build` does.
-    """
+def _manifest(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The manifest of the build in `folder`, None where none was begun; raises `Refused` as `build` does."""
     # other problems follow from another seed or limit
-    manifest = manifest_of_same(folder, identity, "a build", complete=_completed, apart_from={"keep_hidden"}, follow={"problems_sha256"})
+    return manifest_of_same(folder, identity, "a build", complete=_completed, apart_from={"keep_hidden"}, follow={"problems_sha256"})
+
+
+def _begun(folder: Path, identity: dict[str, Any], problems: Sequence[Problem]) -> tuple[dict[str, Any] | None, Isolation | None]:
+    """`_manifest`, and what stands between the machine and the build's programs."""
+    manifest = _manifest(folder, identity)
     if is_done(manifest):
         return manifest, manifest["isolation"]  # no program is left to run
     isolation = isolation_of(problems)
@@ -264,30 +264,10 @@ def _begun(folder: Path, identity: dict[str, Any], problems: Sequence[Problem]) 
     return manifest, isolation
 
 
-def hidden_pieces(config: BuildConfig, names: Sequence[str], prompts: Mapping[str, int]) -> list[tuple[int, int, int]]:
-    """The files of hidden states of the kept problems `names`: the problem's number, its first rollout in the file, how many follow."""
-    number_of = {name: number for number, name in enumerate(names)}
-    units = of_rollouts(config, names, prompts, config.group_size)
-    return [(number_of[name], unit.first, unit.count) for unit in units for name in unit.names]
-
-
 def _extreme(problems: pd.DataFrame, which: str) -> str:
     """The accuracy of the problem with the least or most, as a fraction."""
     row = problems.loc[getattr(problems.correct / problems.screened, which)()]
     return f"{row.correct}/{row.screened}"
-
-
-def _is_complete(folder: Path, config: BuildConfig, manifest: dict[str, Any] | None) -> bool:
-    """Whether nothing is left to do: the build is done, and has the hidden states that are to be kept."""
-    if not is_done(manifest):
-        return False
-    if not config.keep_hidden:
-        return True
-    problems = read_table(folder, "problems")
-    kept = problems[problems.kept]
-    pieces = hidden_pieces(config, list(kept.problem_id), dict(zip(kept.problem_id, kept.prompt_token_ids.map(len), strict=True)))
-    tables = ("rollouts", "pool") if config.independent_pool else ("rollouts",)
-    return all(hidden_path(folder, table, number, first).exists() for table in tables for number, first, _ in pieces)
 
 
 def _summary(config: BuildConfig, problems: pd.DataFrame, rollouts: pd.DataFrame, references: pd.DataFrame) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from hista_repro.files import write_atomically
 from hista_repro.rollouts.group import HiddenStates
 
 LAYER = -1
-_BYTES = 2
+BYTES = 2
+"""Of a value."""
 _GIGABYTE = 1e9
 
 
 def most_bytes(prompt_lengths: Sequence[int], group_size: int, max_tokens: int, depth: int, tables: int = 1) -> int:
     """What a build may take: every candidate problem kept, every rollout as long as it may be, in each of so many tables."""
-    return tables * _BYTES * depth * sum(length + group_size * max_tokens for length in prompt_lengths)
+    return tables * BYTES * depth * sum(length + group_size * max_tokens for length in prompt_lengths)
 
 
 def refuse_without_room(folder: Path, needed: int) -> None:

@@ -31,12 +31,29 @@ class StateTokens:
     """The completion's tokens up to the state."""
 
 
-class Sampler:
+class HiddenReader:
+    """Reads again what was sampled."""
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        self.report: Report = unheard
+
+    @cached_property
+    def reader(self) -> Reader:
+        config = self.config
+        return make_reader(config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
+
+    def hidden_rows(self, prompt: Sequence[int], first: int, completions: Sequence[Sequence[int]]) -> np.ndarray:
+        """What `hidden_store` keeps of the rollouts `completions` of one prompt, from number `first` on."""
+        hidden = self.reader.hidden_states(prompt, completions, LAYER)
+        return to_rows([*([] if first else [hidden.prompt_T_D]), *hidden.completions])
+
+
+class Sampler(HiddenReader):
     """Gives the rows of a unit of work. They depend on the unit and on the configuration alone, not on earlier units."""
 
     def __init__(self, config: BuildConfig, problems: Sequence[Problem]) -> None:
-        self.config = config
-        self.report: Report = unheard
+        super().__init__(config)
         self.engine = make_engine(config.engine, config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
         if config.keep_hidden:
             _ = self.reader  # what cannot be read is refused before anything is sampled
@@ -58,10 +75,7 @@ class Sampler:
 
     @cached_property
     def reader(self) -> Reader:
-        config = self.config
-        if config.engine == "transformers":
-            return self.engine
-        return make_reader(config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
+        return self.engine if self.config.engine == "transformers" else super().reader
 
     def prompts(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Problem id -> text and token ids of its prompt."""
@@ -90,16 +104,11 @@ class Sampler:
         mine = {name: completions[number * count : (number + 1) * count] for number, name in enumerate(names)}
         return rows, {name: self._hidden_rows(name, mine[name], unit.first) for name in names if keep_hidden}
 
-    def hidden_rows(self, name: str, first: int, completions: Sequence[Sequence[int]]) -> np.ndarray:
-        """What `hidden_store` keeps of the rollouts `completions`, from number `first` on, of the problem called `name`."""
-        hidden = self.reader.hidden_states(self.encoded[name], completions, LAYER)
-        return to_rows([*([] if first else [hidden.prompt_T_D]), *hidden.completions])
-
     def _hidden_rows(self, name: str, completions: Sequence[Completion], first: int) -> np.ndarray:
         """Those of the pass that sampled, where the engine kept them."""
         kept = [completion.hidden_T_D for completion in completions]
         if any(hidden_T_D is None for hidden_T_D in kept):
-            return self.hidden_rows(name, first, [completion.token_ids for completion in completions])
+            return self.hidden_rows(self.encoded[name], first, [completion.token_ids for completion in completions])
         prompt = [] if first else [self.reader.hidden_states(self.encoded[name], [], LAYER).prompt_T_D]
         return to_rows([*prompt, *(hidden_T_D.float() for hidden_T_D in kept)])
 
