@@ -256,4 +256,4 @@ def test_help_has_the_default_of_every_setting_and_what_may_be_chosen(config, ca
         text = re.sub(r"\s+", " ", options[field.name.replace("_", "-")])
         if type(field.default) in (int, float, str):
             assert text.rstrip().endswith(f"(default: {field.default})"), field.name
-    assert "{transformers,vllm}" in options["engine"] and "{float32,bfloat16,float16}" in options["dtype"]
+    assert "{transformers,vllm,served}" in options["engine"] and "{float32,bfloat16,float16}" in options["dtype"]

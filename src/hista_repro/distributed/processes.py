@@ -26,7 +26,7 @@ _SECONDS_TO_END = 5.0
 def hire_processes(count: int) -> Hire:
     """`count` processes of this machine, or as many as there are units if these are fewer. They end with the context.
 
-    A process that is lost ends the work with `WorkFailed`.
+    All end where one is lost, which raises `WorkFailed`, and where units are left in the middle, as after a failure of one.
     """
 
     @contextmanager
@@ -58,18 +58,24 @@ class _Crew:
             raise
 
     def map(self, method: str, units: Mapping[int, tuple], report: Report = unheard) -> Iterator[tuple[int, Any]]:
+        if not self._processes:
+            raise WorkFailed("the workers have ended; what was finished is kept")
         waiting, busy = deque(units), {}
         free = list(self._processes)
-        while waiting or busy:
-            while waiting and free:
-                connection, number = free.pop(), waiting.popleft()
-                connection.send((method, units[number]))
-                busy[connection] = number
-            for connection in wait(list(busy)):
-                found = self._answer(connection, report, block=False)
-                if found is not None:
-                    free.append(connection)
-                    yield busy.pop(connection), found[0]
+        try:
+            while waiting or busy:
+                while waiting and free:
+                    connection, number = free.pop(), waiting.popleft()
+                    connection.send((method, units[number]))
+                    busy[connection] = number
+                for connection in wait(list(busy)):
+                    found = self._answer(connection, report, block=False)
+                    if found is not None:
+                        free.append(connection)
+                        yield busy.pop(connection), found[0]
+        finally:
+            if busy:  # whoever stopped listening in the middle of the units wants no more of any
+                self.dismiss()
 
     def _answer(self, connection: Connection, report: Report, *, block: bool = True) -> tuple[Any] | None:
         """The next result of a worker; None for one that only reported."""
@@ -98,6 +104,7 @@ class _Crew:
             process.join(_SECONDS_TO_END)
             process.kill()
             process.join()
+        self._processes = {}
 
 
 def _how(code: int | None) -> str:
