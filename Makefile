@@ -1,4 +1,4 @@
-# Two commands matter: `make reproduce` and `make test`. PROFILE=smoke|cpu|night|gpu|paper changes sizes only.
+# Two commands matter: `make reproduce` and `make test`. PROFILE=smoke|cpu|night|real|gpu|paper changes sizes only.
 
 PYTHON  ?= python3
 VENV    ?= .venv
@@ -21,7 +21,7 @@ HISTA     := $(BIN)/python -m hista_repro
 .PHONY: help environment real-models reproduce test test-cluster test-fast lint bench book serve refresh-notebooks record clean
 
 help:
-	@echo "make reproduce [PROFILE=smoke|cpu|night|gpu|paper]   re-measure and render the book to _build/html"
+	@echo "make reproduce [PROFILE=smoke|cpu|night|real|gpu|paper]   re-measure and render the book to _build/html"
 	@echo "make test                                      everything: lint, the smoke profile, fast tests, slow tests"
 	@echo "make test-fast                                 what to run while working"
 	@echo "make test-cluster                              Ray clusters on this machine, and the loss of their nodes"
