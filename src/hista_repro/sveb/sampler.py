@@ -18,7 +18,7 @@ from hista_repro.seeding import derive_seed
 from hista_repro.sveb.config import BuildConfig
 from hista_repro.sveb.hidden_store import LAYER, to_rows
 from hista_repro.sveb.records import Row
-from hista_repro.sveb.units import Unit
+from hista_repro.sveb.units import Unit, sized
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class HiddenReader:
     """Reads again what was sampled."""
 
     def __init__(self, config: BuildConfig) -> None:
-        self.config = config
+        self.config = sized(config)
         self.report: Report = unheard
 
     @cached_property
@@ -54,6 +54,7 @@ class Sampler(HiddenReader):
 
     def __init__(self, config: BuildConfig, problems: Sequence[Problem]) -> None:
         super().__init__(config)
+        config = self.config
         self.engine = make_engine(config.engine, config.model, dtype=config.dtype, batch_tokens=config.batch_tokens)
         if config.keep_hidden:
             _ = self.reader  # what cannot be read is refused before anything is sampled
