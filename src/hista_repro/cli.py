@@ -21,7 +21,7 @@ from typing import Any, get_args, get_origin
 import pandas as pd
 
 from hista_repro import __version__
-from hista_repro.errors import Refused, WorkFailed
+from hista_repro.errors import Refused, WorkFailed, did_you_mean
 from hista_repro.profiles import PROFILES
 
 _SCORES_SHOWN = [
@@ -182,12 +182,16 @@ def _add_sveb(commands: Any) -> None:
 
     building = actions.add_parser("build", help="sample rollouts, states and reference values into a folder")
     building.options_of = _build_config
+    building.require = False
+    building.add_argument(
+        "--preset", metavar="PROFILE/NAME", help="the settings of a build that a profile names, such as real/number; options change them"
+    )
     building.add_argument("--out", required=True, type=Path, metavar="DIR", help="the build's folder; one that was stopped goes on there")
     building.add_argument("--executor", **_EXECUTOR)
     building.add_argument(
         "--workers", type=int, metavar="N", help="processes that sample, with one thread each (default: what suits the model and machine)"
     )
-    building.set_defaults(command=_sveb_build, extra=None)
+    building.set_defaults(command=_sveb_build, extra="book")
 
     scoring = actions.add_parser(
         "score",
@@ -306,7 +310,8 @@ def _sveb_build(options: argparse.Namespace) -> None:
     from hista_repro.sveb.overview import overview
 
     given = {field.name: getattr(options, field.name) for field in fields(BuildConfig)}
-    config = BuildConfig(**{name: value for name, value in given.items() if value is not None})
+    settings = _preset(options.preset) if options.preset else {}
+    config = BuildConfig.from_dict({**settings, **{name: value for name, value in given.items() if value is not None}})
     on_ray = options.executor == "ray"
     if options.workers is not None and (on_ray or options.workers < 1):
         raise Refused("workers must be at least 1, and go without --executor ray, whose cluster decides how many there are")
@@ -316,6 +321,19 @@ def _sveb_build(options: argparse.Namespace) -> None:
         f"{options.out}: {counts['kept']} of {counts['problems']} problems kept, {counts['rollouts']} rollouts, "
         f"{counts['states']} states, {counts['references']} reference continuations\n{overview(options.out)}"
     )
+
+
+def _preset(name: str) -> dict[str, Any]:
+    """The settings of the build that is called PROFILE/NAME."""
+    from hista_repro.runner.profiles import load_profile
+
+    profile, slash, build = name.rpartition("/")
+    if not slash:
+        raise Refused(f"--preset names a profile and one of its builds, such as real/number, not {name!r}")
+    builds = load_profile(profile).builds
+    if build not in builds:
+        raise Refused(f"profile {profile} names no build {build!r}; {did_you_mean(build, builds)}")
+    return builds[build]
 
 
 def _sveb_score(options: argparse.Namespace) -> None:

@@ -158,6 +158,14 @@ def test_scores_of_other_states_are_refused_and_stay(own_build, capsys):
     assert path.read_bytes() == before
 
 
+def test_a_preset_gives_the_settings_that_options_do_not(tmp_path, capsys):
+    small = ["--limit", "4", "--group-size", "4", "--states", "1", "--references", "2", "--screen", "8", "--max-tokens", "96"]
+    assert main(["sveb", "build", "--preset", "smoke/tiny", *small, "--out", str(tmp_path / "build")]) == 0
+    config = BuildConfig.from_dict(json.loads((tmp_path / "build" / "manifest.json").read_text())["config"])
+    assert config == BuildConfig("tiny", "arithmetic-steps", None, 4, 4, 1, references=2, screen=8, max_tokens=96, temperature=1.0)
+    assert "states share their text with another rollout" in capsys.readouterr().out
+
+
 def test_a_table_of_scores_says_what_each_row_may_look_at(built, capsys):
     assert main(["sveb", "score", str(built), "--estimators", "loo-mean,ramp"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -175,6 +183,12 @@ def test_a_table_of_scores_says_what_each_row_may_look_at(built, capsys):
         (["run", "table-04", "-p", "modle=tiny"], "modle"),
         (["run", "table-04", "-p", "builds=3"], "builds"),
         (["run", "table-04", "-p", "model"], "-p takes NAME=VALUE, not 'model'"),
+        (["sveb", "build", "--preset", "real/numbr", "--out", "x"], "profile real names no build 'numbr'; did you mean 'number'?"),
+        (
+            ["sveb", "build", "--preset", "number", "--out", "x"],
+            "--preset names a profile and one of its builds, such as real/number, not 'number'",
+        ),
+        (["sveb", "build", "--model", "tiny", "--out", "x"], "a build needs the setting 'problems'"),
         ([], "the following arguments are required"),
         (["dance"], "invalid choice: 'dance'"),
     ],
