@@ -48,8 +48,7 @@ def build(config: BuildConfig, folder: Path, hire: Hire | None = None) -> dict[s
         The manifest.
 
     Raises:
-        Refused: before anything is written, for a request that cannot be met, for a folder that holds something else, and for one that
-            holds a build with another configuration, naming the fields that differ.
+        Refused: before anything is written, for a request that cannot be met, and for a folder that holds something else.
         WorkFailed: where no problem is kept, or no rollout reaches its first cut.
     """
     folder = Path(folder)
