@@ -77,7 +77,8 @@ def write_on(
         if keep_hidden and step:
             if hidden_R_T_D is None:
                 hidden_R_T_D = found[0].new_empty(len(limits), steps, found[0].shape[-1])
-            hidden_R_T_D[held[chosen], step - 1] = found[0][:, -1]
+            rows = held[chosen.cpu() if isinstance(chosen, Tensor) else chosen]  # `held` stays off the device
+            hidden_R_T_D[rows.to(device), step - 1] = found[0][:, -1]
         return logits_R_V
 
     def read_last(step: int) -> None:
